@@ -203,3 +203,20 @@ def test_a_silence_of_nothing_that_is_known_is_noted(tmp_path: Path) -> None:
             assert (made.returncode, name in made.stdout) == (0, True)
             assert ("note: nothing that is known has this name" in made.stdout) == bool(note)
             assert note in made.stdout
+
+
+def test_the_end_of_a_plan_ends_the_alert_that_it_began(tmp_path: Path) -> None:
+    """Told under the key and the name that it was told with; what to run next is no approval of what is over."""
+    with receiver(webhook) as one, receiver(webhook) as ops:
+        store, environ = _world(tmp_path, one, ops)
+        told = typed("fallback", "m", "--reason", "it fell", "--json", store=store, environ=environ)
+        plan_id = answer(told)["plan_id"]
+        assert typed("notify", "--to", "ops", store=store, environ=environ).returncode == 0
+        why = ("--reason", "it has to be")
+        assert typed("approve", plan_id, *why, store=store, environ=environ).returncode == 0
+        assert typed("notify", "--to", "ops", store=store, environ=environ).returncode == 0
+        began, ended = [message for message in ops.taken if message["kind"] == "plan"]
+        assert (began["key"], began["status"]) == (ended["key"], "open")
+        assert ended["status"] == "resolved"
+        assert f"{plan_id} waits no more: it was carried out" in ended["summary"]
+        assert (began["next"], ended["next"]) == (f"gonogo approve {plan_id}", "gonogo plans")

@@ -30,7 +30,7 @@ DEPENDENCIES = st.sampled_from(["m", "m", "x"])
 ENDS = {"m": ("m", "v1"), "m@v2": ("m", "v2"), "n": ("n", None), "x": ("x", None)}
 CALLS_AN_HOUR = 12
 # `make torture` lives a hundred, of its own choice.
-LIVES = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "4"))
+LIVES = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "12"))
 
 
 class WayMachine(Machine):
@@ -263,6 +263,22 @@ class WayMachine(Machine):
         self.days_go_by(quarters)
         self.fall_or_rise("m@v2", then)
         self.days_go_by(2)
+
+    @rule(
+        name=DEPENDENCIES,
+        tos=st.lists(
+            st.sampled_from(["n", "x", "m", "rules:basic", "undo"]), min_size=3, max_size=6
+        ),
+    )
+    def loop(self, name: str, tos: list[str]) -> None:
+        """An agent that may do anything goes round and round."""
+        self.configure(name, "allow")
+        for to in tos:
+            if to != "undo":
+                self.switch(name, to, None, None, "elicited")
+            elif self.done:
+                self.undo(0)
+            self.judge()
 
     # What must hold.
 

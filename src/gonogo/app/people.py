@@ -32,14 +32,13 @@ from gonogo.incidents.handle import get_incidents
 from gonogo.incidents.telling import repeated_silences, tell
 from gonogo.notifiers.receivers import make_notifiers
 from gonogo.ports.actuators import Step
-from gonogo.ports.incidents import Kind
 from gonogo.ports.notices import Notice, Notifier, Page, Silence
 from gonogo.ports.routes import WHOLE, Plan
 from gonogo.records import DAY_MS, Decision, Verdict, worst_verdict
 from gonogo.settings import Settings
 from gonogo.text.forms import actor_name, counted, minute, named, shares
 
-PROMOTION = "promotion:"
+PROMOTION, PLAN = "promotion:", "plan-"
 SILENCE_MS_MAX = 30 * 86_400_000
 
 
@@ -61,11 +60,17 @@ async def tell_people(
     receivers, told = _receivers(stores, name)
 
     async def news_to(notifier: Notifier) -> list[Step]:
+        heard = await stores.notices.messages(notifier.name)
+        known = {plan.id for plan in plans}
+        ended = [
+            await stores.routes.plan(of) for of in heard if of.startswith(PLAN) and of not in known
+        ]
+        over = {plan.id: plan for plan in ended if plan is not None}
         waiting = [_plan_notice(plan, stores.settings, notifier.name) for plan in plans]
         return await tell(
             stores.notices,
             notifier,
-            others=partial(_others, [*waiting, *others], drifts, now_ms=now_ms),
+            others=partial(_others, [*waiting, *others], drifts, over, now_ms=now_ms),
             is_silenced=lambda who: any(s.covers(who, now_ms) for s in silences),
             url=stores.settings.url,
             laddered=stores.settings.laddered,
@@ -160,6 +165,7 @@ def _of_promotion(
 def _others(
     due: Sequence[Notice],
     drifts: Mapping[str, Verdict],
+    plans: Mapping[str, Plan],
     told: Mapping[str, int],
     *,
     now_ms: int,
@@ -168,11 +174,15 @@ def _others(
     here = {notice.incident.id for notice in due}
     waiting = [replace(n, told=told.get(n.incident.id, 0)) for n in due]
     return waiting + [
-        _over(subject, n, drifts, now_ms) for subject, n in told.items() if subject not in here
+        _over(subject, n, drifts, plans, now_ms)
+        for subject, n in told.items()
+        if subject not in here
     ]
 
 
-def _over(subject: str, told: int, drifts: Mapping[str, Verdict], now_ms: int) -> Notice:
+def _over(
+    subject: str, told: int, drifts: Mapping[str, Verdict], plans: Mapping[str, Plan], now_ms: int
+) -> Notice:
     if subject.startswith(SHIFT):
         return shift_over(subject, drifts, told, now_ms)
     if subject.startswith(PACE):
@@ -180,13 +190,18 @@ def _over(subject: str, told: int, drifts: Mapping[str, Verdict], now_ms: int) -
     if subject.startswith(PROMOTION):
         end = "this is told no more of its promotion: gonogo promote says how it stands"
         return _of_promotion(subject, end, now_ms, told=told, over=True)
-    kind: Kind
     if subject.startswith("budget:"):
-        kind, about, end = "budget", subject.split(":", 1)[1], "it is spent no more"
-        about = about.rpartition(":")[0]  # the start of its window
-    else:
-        kind, about, end = "plan", subject, "it waits no more"
-    return notice_of(kind, subject, about, end, now_ms, told=told, over=True)
+        about = subject.split(":", 1)[1].rpartition(":")[0]  # without the start of its window
+        return notice_of(
+            "budget", subject, about, "it is spent no more", now_ms, told=told, over=True
+        )
+    plan = plans.get(subject)
+    end = f"{subject} waits no more"
+    # Under the same key as it was told, so that a receiver ends the alert that it began.
+    about = subject if plan is None else plan.dependency
+    if plan is not None and plan.state != "planned":
+        end += ": it was carried out"
+    return notice_of("plan", subject, about, end, now_ms, told=told, over=True)
 
 
 async def waiting_plans(

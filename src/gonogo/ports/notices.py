@@ -152,7 +152,7 @@ class Page:
             return stated
         name = shlex.quote(first.dependency)  # it is pasted into a shell
         commands: dict[Kind, str] = {
-            "plan": f"gonogo approve {first.id}",
+            "plan": "gonogo plans" if first.status == "resolved" else f"gonogo approve {first.id}",
             "budget": f"gonogo check budget {name}",
             "shift": f"gonogo check drift {name}",
             "promotion": f"gonogo promote {name}",
