@@ -35,7 +35,8 @@ async def accepted_baseline(log: DecisionLog, dependency: str) -> AcceptedBaseli
     if not entries:
         return None
     taken_back = await log.decisions(dependency=dependency, kind="forget", limit=1)
-    if taken_back and taken_back[0].id > entries[0].id and '"remaining":0' in taken_back[0].answer:
+    forgotten = bool(taken_back) and taken_back[0].id > entries[0].id
+    if forgotten and json.loads(taken_back[0].answer).get("remaining") == 0:
         return None  # what was accepted is not there any more
     inputs = json.loads(entries[0].inputs)
     end = str(inputs["end"]) if "end" in inputs else None
