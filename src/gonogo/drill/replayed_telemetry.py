@@ -326,8 +326,7 @@ class RehearsedTelemetry(UnplayedReads):
     ) -> tuple[VersionCalls, ...]:
         """None: calls without a cost are not played, so they hide no spending here."""
         del dependency, since_ms, now_ms, budgets, segment, unit
-        nothing: tuple[VersionCalls, ...] = ()
-        return nothing
+        return ()
 
     async def book_late(self, dependency: str, *, since_ms: int, now_ms: int) -> int:
         """None, for the same reason."""

@@ -19,8 +19,7 @@ class UnplayedReads:
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
         """Nothing is remembered, which the contract allows."""
         del dependency, key
-        nothing: tuple[int, bytes] | None = None
-        return nothing
+        return None
 
     async def cache_state(
         self, dependency: str, key: str, hour: int, state: bytes, *, rev: int | None = None
@@ -57,14 +56,12 @@ class UnplayedReads:
     async def writers(self, dependency: str, *, since_ms: int) -> list[WriterCounts]:
         """Nobody recorded what is played, so that nobody is held against the golden set."""
         del dependency, since_ms
-        nobody: list[WriterCounts] = []
-        return nobody
+        return []
 
     async def late_writers(self, dependency: str, *, since_ms: int) -> list[str]:
         """Nobody dated anything back."""
         del dependency, since_ms
-        nobody: list[str] = []
-        return nobody
+        return []
 
     async def recorded_by(
         self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
