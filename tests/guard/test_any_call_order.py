@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -42,11 +43,15 @@ hard = true
 dependencies = ["model"]
 """
 BOTH = st.sampled_from((0, 1))
-CALLS = st.tuples(st.just("calls"), BOTH, st.integers(1, 200))
-AT_ONCE = st.tuples(st.just("at once"), st.integers(1, 200), st.integers(1, 200))
+# Where little is left each call is checked alone, where much is left many are held for ahead.
+FEW = st.integers(1, 4)
+SOME = st.one_of(FEW, FEW, st.integers(1, 48))
+ROOM = st.one_of(st.integers(0, 12), st.integers(0, 12), st.integers(0, 96))
+CALLS = st.tuples(st.just("calls"), BOTH, SOME)
+AT_ONCE = st.tuples(st.just("at once"), SOME, SOME)
 BEGIN = st.tuples(st.just("begin"), BOTH)
 END = st.tuples(st.just("end"), BOTH, st.sampled_from((None, 0.5)))
-SPEND = st.tuples(st.just("spend"), st.integers(1, 30))
+SPEND = st.tuples(st.just("spend"), st.integers(1, 12))
 VERDICT = st.tuples(st.just("verdict"), st.sampled_from(("go", "no_go")))
 ORDERS = st.lists(st.one_of(CALLS, AT_ONCE, BEGIN, END, SPEND, VERDICT), max_size=10)
 ROUNDS = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "0"))
@@ -56,17 +61,35 @@ class Gates:
     """Two processes with gates of one budget, beside a model of what is left of it."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder, self.lives = folder, 0
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Two new processes at a new store."""
+        folder = self.folder / str(self.lives)
+        folder.mkdir()
         self.store, self.config = engines.store_of(folder), folder / "gonogo.toml"
         self.spent, self.limit = 0.0, 0.0
         self.running = [0, 0]
-        self.verdict: Verdict = "go"
+        self.verdict: Verdict = "unknown"
         self.edit(0)
         self.outside = Asker(load_settings(str(self.config), self.store, {}))
         command = [sys.executable, str(WORKER), self.store, str(self.config)]
+        read, write = os.pipe()
         self.processes = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            for _ in range(2)
+            subprocess.Popen([*command, str(which)], stdin=subprocess.PIPE, stdout=write)
+            for which in (0, 1)
         ]
+        os.close(write)
+        self.answers = os.fdopen(read)
+        self.spend(1)
+
+    def close(self) -> None:
+        """End both processes."""
+        for process in self.processes:
+            process.communicate()
+            assert process.returncode == 0
+        self.answers.close()
 
     def edit(self, room: int) -> None:
         """Let so many calls fit from here on."""
@@ -89,37 +112,39 @@ class Gates:
         into.write(json.dumps(line).encode() + b"\n")
         into.flush()
 
-    def heard(self, which: int) -> list[object]:
-        """Read the answer."""
-        out = self.processes[which].stdout
-        assert out is not None
-        answer: list[object] = json.loads(out.readline())
-        return answer
+    def heard(self, *whose: int) -> list[str]:
+        """Read one answer of each of these processes, which say nothing else."""
+        answers = dict(json.loads(self.answers.readline()) for _ in whose)
+        return [answers[str(which)][0] for which in whose]
 
-    def may_ask(self, n: int) -> bool:
-        """Whoever is refused while others call waits two seconds for what these may give back: at torture only."""
-        return ROUNDS > 0 or not sum(self.running) or n <= self.room
+    def ask(self, asked: list[tuple[int, int]], what: str) -> int:
+        """Have processes call so often each: as many run as fit, and no more; how many did."""
+        room, wanted = self.room, sum(n for _, n in asked)
+        for which, n in asked:
+            self.tell(which, what, n)
+        heard = ran = 0
+        answers = list[str]()
+        while len(answers) < len(asked):
+            _, answer = json.loads(self.answers.readline())
+            heard, ran = heard + (answer == "heard"), ran + (answer == "ran")
+            assert ran <= room
+            if answer in ("heard", "ran") and (heard, ran) == (len(asked), room) and wanted > room:
+                for which, _ in asked:
+                    self.processes[which].send_signal(signal.SIGUSR1)
+            elif isinstance(answer, list):
+                answers += answer
+        assert ran == min(wanted, room)
+        for why in filter(None, answers):
+            assert ("no_go for model" if self.verdict == "no_go" else "Budget check failed") in why
+        return ran
 
     def calls(self, *asked: tuple[int, int]) -> None:
-        """Calls in a row, of one process or of both at once: as many run as fit, and no more."""
-        room = self.room
-        for which, n in asked:
-            self.tell(which, "calls", n)
-        answers = [self.heard(which) for which, _ in asked]
-        ran = sum(int(str(answer[0])) for answer in answers)
-        assert ran == min(sum(n for _, n in asked), room)
-        self.spent += ran
-        for answer in answers:
-            self.explained(str(answer[1]))
+        """Calls in a row, of one process or of both at once."""
+        self.spent += self.ask([*asked], "calls")
 
     def begin(self, which: int) -> None:
         """A call that goes on."""
-        room = self.room
-        self.tell(which, "begin")
-        begun, why = self.heard(which)
-        assert bool(begun) == (room > 0)
-        self.running[which] += bool(begun)
-        self.explained(str(why))
+        self.running[which] += self.ask([(which, 1)], "begin")
 
     def end(self, which: int, cost: float | None) -> None:
         """The oldest call of a process ends, where one runs."""
@@ -130,22 +155,16 @@ class Gates:
             self.spent += cost or 1
             self.flush()
 
-    def explained(self, why: str) -> None:
-        """A refused call says what stopped it."""
-        if why:
-            assert ("no_go for model" if self.verdict == "no_go" else "Budget check failed") in why
-
-    def holding(self, which: int, ahead_s: float, longer_s: float) -> None:
-        """Say for how long a process holds ahead, and how much longer it waits for what others do."""
-        self.tell(which, "ahead", ahead_s, longer_s)
+    def holding(self, which: int, ahead_s: float) -> None:
+        """Say for how long a process holds ahead."""
+        self.tell(which, "ahead", ahead_s)
         self.heard(which)
 
     def flush(self) -> None:
         """Book all that has ended."""
         for which in (0, 1):
             self.tell(which, "flush")
-        for which in (0, 1):
-            self.heard(which)
+        self.heard(0, 1)
 
     def spend(self, units: int) -> None:
         """Others spend, without a hold."""
@@ -155,7 +174,8 @@ class Gates:
 
     def judge(self, verdict: Verdict) -> None:
         """Others find out how the model does."""
-        self.outside.ask(lambda app: stand(app, verdict))
+        if verdict != self.verdict:
+            self.outside.ask(lambda app: stand(app, verdict))
         self.verdict = verdict
 
     def check(self) -> None:
@@ -197,15 +217,19 @@ class Gates:
         n = int(more or 0)
         if what == "end":
             self.end(first, more)
-        elif what == "begin" and self.may_ask(1):
+        elif what == "begin":
             self.begin(first)
-        elif what == "calls" and self.may_ask(n):
+        elif what == "calls":
             self.calls((first, n))
-        elif what == "at once" and self.may_ask(first + n):
+        else:
             self.calls((0, first), (1, n))
 
     def carry_out(self, room: int, orders: list[tuple[Any, ...]]) -> None:
         """One life: what fits, what happens, and how it ends."""
+        if self.lives and self.lives % 1000 == 0:
+            self.close()
+            self.begin_anew()
+        self.lives += 1
         self.edit(room)
         self.judge("go")
         for order in orders:
@@ -227,23 +251,20 @@ class Gates:
 def gates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gates]:
     """Both processes, until the module ends."""
     gates = Gates(tmp_path_factory.mktemp("gates"))
-    gates.spend(1)
     yield gates
-    for process in gates.processes:
-        process.communicate()
-        assert process.returncode == 0
+    gates.close()
 
 
 @pytest.mark.sqlite  # a database's verdict may be a second old
 @settings(
-    max_examples=20 * ROUNDS or 4,
+    max_examples=100 * ROUNDS or 40,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(room=st.integers(0, 200), orders=ORDERS)
+@given(room=ROOM, orders=ORDERS)
 def test_none_goes_past_a_no_go_or_a_spent_budget_and_no_good_one_is_refused(
     gates: Gates, room: int, orders: list[tuple[Any, ...]]
 ) -> None:
-    """`make torture` lives two thousand lives of up to ten orders each."""
+    """`make torture` lives ten thousand lives of up to ten orders each; a new store begins after each thousand."""
     gates.carry_out(room, orders)
 
 
@@ -253,8 +274,7 @@ def test_who_finds_the_rest_held_ahead_by_another_waits_until_it_is_given_back(
 ) -> None:
     """The other process keeps what it holds until it is told to give it back; no call is refused for it."""
     gates.judge("go")
-    gates.holding(0, 60, 0)
-    gates.holding(1, 0.2, 60)
+    gates.holding(0, 60)
     gates.edit(400)
     gates.calls((0, 30))
     spent = (gates.spent - 0.5) * UNIT_USD
@@ -264,10 +284,10 @@ def test_who_finds_the_rest_held_ahead_by_another_waits_until_it_is_given_back(
     gates.tell(1, "calls", 30)
     gates.until_one_is_refused(since_ms)
     gates.tell(0, "flush")
-    gates.heard(0)
-    assert gates.heard(1) == [30, ""]
+    answers = [json.loads(gates.answers.readline()) for _ in range(33)]
+    assert ["0", [""]] in answers
+    assert answers.count(["1", "ran"]) == 30
     gates.spent += 30
-    for which in (0, 1):
-        gates.holding(which, *gate_worker.AHEAD)
+    gates.holding(0, gate_worker.AHEAD_S)
     gates.flush()
     gates.check()

@@ -88,15 +88,16 @@ class LedgerMachine(Machine):
             hold.observed += micro
 
     @precondition(lambda self: self.holds)
-    @rule(which=st.integers(0, 20), micro=st.integers(1, 4_000_000))
-    def lower(self, which: int, micro: int) -> None:
+    @rule(which=st.integers(0, 20), micro=st.integers(1, 4_000_000), beyond=st.booleans())
+    def lower(self, which: int, micro: int, beyond: bool) -> None:  # noqa: FBT001 - drawn
         """An open hold holds no more than asked, never more than before; again changes nothing."""
         name, hold = self.some(which)
         for _ in range(2):
             ledger, now_ms = self.bench.ledger, self.bench.now_ms
-            self.do(ledger.lower(name, held_micro_usd=micro, now_ms=now_ms))
+            lowered = ledger.lower(name, to_micro_usd=micro, now_ms=now_ms, beyond_recorded=beyond)
+            self.do(lowered)
         if hold.is_open:
-            hold.held = min(hold.held, micro)
+            hold.held = min(hold.held, micro + (hold.observed if beyond else 0))
 
     @precondition(lambda self: self.holds)
     @rule(which=st.integers(0, 20), s=st.integers(1, 2 * EXPIRES_S))

@@ -168,10 +168,10 @@ class CallMoney:
             if found.verdict == "no_go" and calls > 1:
                 calls = 1
                 found = await self._checked(app, dependency, calls)
-            until = time.monotonic() + AHEAD_S + GIVE_BACK_S
+            refused_at = time.monotonic()
             # What others hold ahead is given back unless it is used.
             while found.verdict == "no_go" and (found.held_usd or found.binding):
-                if time.monotonic() > until:
+                if time.monotonic() - refused_at > AHEAD_S + GIVE_BACK_S:
                     break
                 await asyncio.sleep(AHEAD_S / 4)
                 found = await self._checked(app, dependency, calls, reserve=False)
@@ -231,6 +231,7 @@ class CallMoney:
             with suppress(TimeoutError):
                 await asyncio.wait_for(hold.done.wait(), AHEAD_S)
             await self._lower(app, hold)
+            await self._free_surplus(app, hold)
             budget = app.settings.budget(self._budget or "")
             until = time.monotonic() + (LEASE_S if budget is None else budget.hold_expires_s)
             while hold.running and time.monotonic() < until:
@@ -255,7 +256,21 @@ class CallMoney:
         if 0 < drawn < hold.size:
             held = micro_usd(hold.held_usd, name="held_usd", unit=hold.unit) * drawn // hold.size
             ledger = (await app.stores()).ledger
-            await ledger.lower(hold.id, held_micro_usd=held, now_ms=app.clock())
+            await ledger.lower(hold.id, to_micro_usd=held, now_ms=app.clock())
+
+    async def _free_surplus(self, app: Gonogo, hold: HeldCalls) -> None:
+        """Give back what booked calls cost less than was held for each, while others of the hold run."""
+        if hold.left or not 0 < hold.running < hold.size:
+            return
+        share = -(-micro_usd(hold.held_usd, name="held_usd", unit=hold.unit) // hold.size)
+        declared = micro_usd(hold.declared_usd, name="declared_usd", unit=hold.unit)
+        ledger = (await app.stores()).ledger
+        await ledger.lower(
+            hold.id,
+            to_micro_usd=share * hold.running + declared,
+            now_ms=app.clock(),
+            beyond_recorded=True,
+        )
 
     def end(
         self, hold: HeldCalls | None, fields: dict[str, object] | None, usd: float | None = None
@@ -296,6 +311,11 @@ class CallMoney:
                         hold.running -= 1
                         if not hold.running and not hold.left:
                             hold.done.set()
+            try:
+                for hold in {hold for hold, _, _ in batch if hold is not None}:
+                    await self._free_surplus(app, hold)
+            except Exception as error:  # noqa: BLE001 - as above: it is given back later
+                self._say(error)
 
     def flush(self, timeout_s: float) -> bool:
         """Book every call that has ended, and give back what is held ahead; False after the time-out."""

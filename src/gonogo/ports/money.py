@@ -312,9 +312,12 @@ class Ledger(Protocol):
         """
         ...
 
-    async def lower(self, reservation_id: str, *, held_micro_usd: int, now_ms: int) -> None:
+    async def lower(
+        self, reservation_id: str, *, to_micro_usd: int, now_ms: int, beyond_recorded: bool = False
+    ) -> None:
         """Let an open hold hold no more than this, and have been planned for as much less.
 
+        Beyond what was recorded of it: its calls cost less than was planned, and the plan stays.
         Of one that is closed, unknown or smaller nothing changes: it may be asked again.
         """
         ...

@@ -67,19 +67,27 @@ def settle(
     return logged(connection, _closed(connection, name), entry_of)
 
 
-def lower(connection: Connection, *, name: str, held: int, now_ms: int) -> None:
+def lower(
+    connection: Connection, *, name: str, to: int, beyond_recorded: bool, now_ms: int
+) -> None:
     """Let an open reservation hold less; see `Ledger.lower`."""
     row = connection.execute(
-        "SELECT held_micro_usd, planned_micro_usd FROM reservation WHERE id = ? AND state = 'open'",
+        "SELECT held_micro_usd, planned_micro_usd, observed_micro_usd FROM reservation"
+        " WHERE id = ? AND state = 'open'",
         (name,),
     ).fetchone()
-    if row is None or row[0] <= held:
+    if row is None:
         return
+    before, planned, observed = row
+    held = to + (observed if beyond_recorded else 0)
+    if before <= held:
+        return
+    plan = planned if beyond_recorded else lowered_plan(planned, before, held)
     connection.execute(
         "UPDATE reservation SET held_micro_usd = ?, planned_micro_usd = ? WHERE id = ?",
-        (held, lowered_plan(row[1], row[0], held), name),
+        (held, plan, name),
     )
-    enter(connection, now_ms, name, "hold", held=held - row[0])
+    enter(connection, now_ms, name, "hold", held=held - before)
 
 
 def lowered_plan(planned: int | None, before: int, held: int) -> int | None:

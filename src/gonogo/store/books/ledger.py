@@ -144,9 +144,17 @@ class SqliteLedger:
         )
         return await self._database.write(work, durable=True)
 
-    async def lower(self, reservation_id: str, *, held_micro_usd: int, now_ms: int) -> None:
+    async def lower(
+        self, reservation_id: str, *, to_micro_usd: int, now_ms: int, beyond_recorded: bool = False
+    ) -> None:
         """See `Ledger`."""
-        work = partial(lower, name=reservation_id, held=held_micro_usd, now_ms=now_ms)
+        work = partial(
+            lower,
+            name=reservation_id,
+            to=to_micro_usd,
+            beyond_recorded=beyond_recorded,
+            now_ms=now_ms,
+        )
         await self._database.write(work, durable=True)
 
     async def run_so_far(self, reservation_id: str) -> RunProgress | None:

@@ -291,19 +291,25 @@ def settle(
     return logged(connection, _closed(connection, root, name), entry_of)
 
 
-def lower(connection: Connection, *, name: str, held: int, now_ms: int) -> None:
+def lower(
+    connection: Connection, *, name: str, to: int, beyond_recorded: bool, now_ms: int
+) -> None:
     """Let an open hold hold no more than this; as store/books/ledger.py does on a file."""
     row = connection.execute(
-        "SELECT root, held_micro_usd, planned_micro_usd FROM reservation"
+        "SELECT root, held_micro_usd, planned_micro_usd, observed_micro_usd FROM reservation"
         " WHERE id = ? AND state = 'open' FOR UPDATE",
         (name,),
     ).fetchone()
-    if row is None or row[1] <= held:
+    if row is None:
         return
-    root, before, planned = row
+    root, before, planned, observed = row
+    held = to + (observed if beyond_recorded else 0)
+    if before <= held:
+        return
+    plan = planned if beyond_recorded else lowered_plan(planned, before, held)
     connection.execute(
         "UPDATE reservation SET held_micro_usd = ?, planned_micro_usd = ? WHERE root = ? AND id = ?",
-        (held, lowered_plan(planned, before, held), root, name),
+        (held, plan, root, name),
     )
     enter(connection, root, name, "hold", now_ms=now_ms, held=held - before)
 
