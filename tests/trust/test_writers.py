@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -255,3 +256,43 @@ async def test_a_flood_that_is_dated_back_is_named_and_the_same_said_again_is_no
     assert [(one.writer, one.metric) for one in flooded.doubtful] == [("agent", "quality")]
     assert "gonogo forget triage --writer agent" in flooded.summary
     assert flooded.verdict in ("caution", "no_go")
+
+
+@pytest.mark.parametrize(
+    ("truth", "before"), [(0.52, "caution"), (0.3, "no_go")], ids=["even chance", "ill"]
+)
+async def test_a_poisoning_is_named_within_ten_minutes_and_makes_no_verdict_better(
+    tmp_path: Path, truth: float, before: str
+) -> None:
+    """Twenty thousand fakes while a golden set is asked each hour: by the list, the fleet and the dependency itself."""
+    settings, now = configured(tmp_path, TOML + "quality_bar = 0.5\n"), [NOW_MS]
+    hourly = [
+        replace(each, ts_ms=NOW_MS - (i // 8) * HOUR_MS - 1)
+        for i, each in enumerate(calls(8 * 24 * 16, truth, days=16, item="q"))
+    ]
+    async with Gonogo(settings, actor="person:ops", clock=lambda: now[0]) as app:
+        await app.record_evidence(calls(2000, truth, days=20))
+        await app.record_evidence(hourly, writer=PROBE_WRITER)
+        listed = await app.list_dependencies()
+        assert [line.doubtful for line in listed.dependencies] == [None]
+        assert (await app.get_trust_score_health("triage")).verdict == before
+    async with Gonogo(settings, actor="agent", clock=lambda: now[0]) as app:
+        await app.record_evidence(calls(20_000, 1, days=0.001))
+    for minute in (1, 5, 10):
+        now[0] = NOW_MS + minute * 60_000
+        async with Gonogo(settings, actor="person:ops", clock=lambda: now[0]) as app:
+            listed = await app.list_dependencies()
+            [line] = listed.dependencies
+            assert (line.doubtful, line.trust, listed.verdict) == ("agent", before, before)
+            assert "What agent recorded in the last day disagrees" in listed.summary
+            [action] = listed.next_actions
+            assert (action.tool, action.arguments) == (
+                "get_trust_score_health",
+                {"dependency": "triage"},
+            )
+            fleet = await app.get_trust_score_health()
+            assert [(one.doubtful, one.verdict) for one in fleet.fleet or ()] == [("agent", before)]
+            alone = await app.get_trust_score_health("triage")
+            assert [one.writer for one in alone.doubtful or ()] == ["agent"]
+            assert alone.verdict == before
+            assert ("Without it: trust no_go" in alone.summary) == (before == "no_go")

@@ -88,6 +88,7 @@ from gonogo.answers.trust_report import (
     SuspectedProvider,
     TrustPart,
     TrustReport,
+    UndoubtedScore,
 )
 from gonogo.answers.work_report import (
     DependencyLine,
@@ -182,6 +183,7 @@ __all__ = [
     "TrustReport",
     "UnconfiguredHold",
     "Undo",
+    "UndoubtedScore",
     "UnpricedShare",
     "Usd",
     "VersionMean",

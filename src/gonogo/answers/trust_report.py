@@ -70,6 +70,14 @@ class DoubtfulWriter(Part):
     golden_change_points: Number
 
 
+class UndoubtedScore(Part):
+    """The score without what doubtful writers recorded."""
+
+    verdict: Verdict
+    score: Points
+    interval90: tuple[Points, Points]
+
+
 class FleetLine(Part):
     dependency: str
     score: Points | None = None
@@ -108,6 +116,9 @@ class TrustReport(Answer):
     missing: str | None = Field(default=None, description="what to record for a verdict")
     upstream: list[str] | None = Field(default=None, description="bad states of what it depends on")
     score_health: ScoreHealth | None = None
+    undoubted: UndoubtedScore | None = Field(
+        default=None, description="without the doubtful writers, where that is worse"
+    )
     doubtful: list[DoubtfulWriter] | None = Field(
         default=None, description="writers whose calls disagree with the golden set"
     )

@@ -97,6 +97,9 @@ class DependencyLine(Part):
     shadow_of: str | None = Field(
         default=None, description="whose candidate it records, called beside those that serve"
     )
+    doubtful: str | None = Field(
+        default=None, description="whose calls disagree with its golden set"
+    )
 
 
 class DependencyList(Answer):

@@ -334,6 +334,7 @@ class Gonogo(CheckMemory):
             cursor=cursor,
             refused=await stores.refusals.recent(now_ms),
             routes=stores.routes,
+            suspicion=self.suspicion,
             now_ms=now_ms,
         )
 

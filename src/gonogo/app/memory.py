@@ -118,14 +118,20 @@ class CheckMemory(Maintenance):
         least = self.settings.dependency(name).min_effect
         return given_refused(report, taken=taken, min_effect=least)
 
-    async def _fleet(self, stores: Stores, detail: Detail, now_ms: int) -> TrustReport:
-        """A look at the fleet that answers in time, with what an earlier one found in mind."""
-        from gonogo.ports.routes import shadow_names
-        from gonogo.trust.fleet import check_fleet
+    @property
+    def suspicion(self) -> Suspicion:
+        """What earlier looks of this process found of shared causes and doubtful writers."""
         from gonogo.trust.fleet_scores import Suspicion
 
         if self._suspicion is None:
             self._suspicion = Suspicion()
+        return self._suspicion
+
+    async def _fleet(self, stores: Stores, detail: Detail, now_ms: int) -> TrustReport:
+        """A look at the fleet that answers in time, with what an earlier one found in mind."""
+        from gonogo.ports.routes import shadow_names
+        from gonogo.trust.fleet import check_fleet
+
         return await check_fleet(
             stores.telemetry,
             stores.decisions,
@@ -133,7 +139,7 @@ class CheckMemory(Maintenance):
             now_ms=now_ms,
             detail=detail,
             has_time=spare_time(FLEET_LOOK_S),
-            suspicion=self._suspicion,
+            suspicion=self.suspicion,
             shadows=await shadow_names(stores.routes),
         )
 

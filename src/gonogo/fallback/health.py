@@ -26,9 +26,6 @@ from gonogo.settings import Settings
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from gonogo.drift.drift_memory import DriftMemory
     from gonogo.hours.rate_hours import RateStream
     from gonogo.trust.trust_estimate import TrustEstimate
@@ -43,10 +40,6 @@ DOWN_WITHIN_MS = 2 * HOUR_MS
 # How far it had fallen: the worst of the newest hours, by windows with enough labels to tell.
 FELL_WINDOWS = ((2, 5), (24, 20), (168, 50))
 RATE_MIN = 0.002
-_BY_ROW = (
-    *("hour", "version", "n", "errors", "timed", "slo_met", "labels", "outcome_sum"),
-    *("good", "ok", "ok_labels", "ok_good"),
-)
 
 
 class HealthTelemetry(TrustTelemetry, SignalTelemetry, Protocol):
@@ -279,6 +272,7 @@ class TrustHealth:
 
     async def _estimate(self, name: str, version: str | None, now_ms: int) -> TrustEstimate | None:
         from gonogo.trust import trust_estimate as trust
+        from gonogo.trust.estimate_without import estimate_again, of_version
 
         known = await self._telemetry.dependency(name)
         if known is None:
@@ -290,55 +284,22 @@ class TrustHealth:
         if version is None:
             return whole
         seen = next((seen for seen in known.versions if seen.version == version), None)
-        counts = _of_version(whole.counts, version)
+        counts = of_version(whole.counts, version)
         if seen is None or not counts.n.sum():
             return None
-        of_version = replace(known, n=seen.n, newest_ts_ms=seen.newest_ts_ms)
-        return await self._estimated(replace(whole, known=of_version, counts=counts), now_ms)
+        seen_alone = replace(known, n=seen.n, newest_ts_ms=seen.newest_ts_ms)
+        return await estimate_again(
+            self._telemetry, self._settings, replace(whole, known=seen_alone, counts=counts), now_ms
+        )
 
     async def _without(
         self, found: TrustEstimate, version: str | None, writers: Sequence[str], now_ms: int
     ) -> TrustEstimate | None:
         """The estimate without what some recorded in the last day; None where that is all there is."""
-        from gonogo.hours.counts import hours_less
+        from gonogo.trust.estimate_without import estimate_without
 
-        name, since_ms = found.dependency, now_ms - ANSWERS_WITHIN_MS
-        part = await self._telemetry.recorded_by(
-            name, writers, since_ms=since_ms, golden=found.golden
-        )
-        if not part.n.size:
-            return found
-        counts, golden = hours_less(found.counts, part), found.golden
-        if not counts.n.sum() and not golden:
-            asked = await self._telemetry.hours(name, golden=True, end_hour=now_ms // HOUR_MS + 1)
-            counts, golden = asked if version is None else _of_version(asked, version), True
-            part = await self._telemetry.recorded_by(name, writers, since_ms=since_ms, golden=True)
-            counts = hours_less(counts, part)
-        if not counts.n.sum():
-            return None
-        # As new as the newest hour that is left.
-        newest_ms = min(found.newest_ts_ms, (int(counts.hour.max()) + 1) * HOUR_MS - 1)
-        left = replace(found.known, newest_ts_ms=newest_ms)
-        return await self._estimated(
-            replace(found, known=left, counts=counts, golden=golden), now_ms
-        )
-
-    async def _estimated(self, found: TrustEstimate, now_ms: int) -> TrustEstimate:
-        """An estimate made again, after what it rests on has changed."""
-        from gonogo.trust import trust_estimate as trust
-
-        known = found.known
-        since_day = now_ms // (24 * HOUR_MS) - trust.POPULATION_DAYS
-        return trust.estimate(
-            known,
-            found.counts,
-            await self._telemetry.population(
-                known.kind, since_day=since_day, limit=trust.POPULATION_LIMIT
-            ),
-            found.repeats,
-            self._settings.dependency(found.dependency),
-            golden=found.golden,
-            now_ms=now_ms,
+        return await estimate_without(
+            self._telemetry, self._settings, found, writers, now_ms=now_ms, version=version
         )
 
 
@@ -353,25 +314,18 @@ def _why(told: TrustEstimate) -> str:
     return told.why or f"{number(in_points(told.score))}% of its calls are good"
 
 
-def _of_version(counts: HourCounts, version: str) -> HourCounts:
-    number = counts.versions.index(version) if version in counts.versions else -1
-    return _rows(counts, counts.version == number)
-
-
 def _without(
     counts: HourCounts, targets: Sequence[tuple[str, str | None]], dependency: str
 ) -> HourCounts:
     """The calls of a dependency that none of its own versions among the targets answered."""
+    from gonogo.hours.counts import hours_where
+
     away = [version for name, version in targets if name == dependency and version is not None]
     places = [counts.versions.index(version) for version in away if version in counts.versions]
     kept = counts.version >= 0
     for place in places:
         kept &= counts.version != place
-    return _rows(counts, kept)
-
-
-def _rows(counts: HourCounts, kept: NDArray[np.bool_]) -> HourCounts:
-    return replace(counts, **{name: getattr(counts, name)[kept] for name in _BY_ROW})
+    return hours_where(counts, kept)
 
 
 def is_failing(errors: Sequence[str | None]) -> bool:

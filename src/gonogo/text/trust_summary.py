@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
@@ -54,13 +55,20 @@ def trust_summary(report: TrustReport, *, why: str, measured: bool) -> str:
         told += f" It stands on {report.upstream[0]}."
     if report.provider_suspected is not None:
         told += f" {suspicion(report.provider_suspected)}"
-    for doubt in report.doubtful or ():
-        told += f" {doubt_words(doubt, report.dependency or '')}"
+    told += _doubts(report)
     health = report.score_health
     if health is not None and health.labels:
         told += f" Score health is {health.status}."
     if health is not None and health.golden_page and health.golden_deviation_sd is not None:
         told += f" Its golden set stands {signed(health.golden_deviation_sd)} sd from its baseline."
+    return told
+
+
+def _doubts(report: TrustReport) -> str:
+    told = "".join(f" {doubt_words(one, report.dependency or '')}" for one in report.doubtful or ())
+    rest = report.undoubted
+    if rest is not None:
+        told += f" Without it: trust {rest.verdict}, {points(rest.score, rest.interval90)}."
     return told
 
 
@@ -70,6 +78,14 @@ def points(score: float | None, interval90: tuple[float, float] | None) -> str:
     if interval90 is None:
         return told
     return f"{told} (90% interval {number(interval90[0])}{TO}{number(interval90[1])})"
+
+
+def doubts_text(writers: Mapping[str, str]) -> str:
+    """Who is doubted, of several dependencies: the writer of each."""
+    if not writers:
+        return ""
+    who = ", ".join(dict.fromkeys(plain(name, 80) for name in writers.values()))
+    return f" What {who} recorded in the last day disagrees with the golden set of {named(list(writers))}."
 
 
 def doubt_words(doubt: DoubtfulWriter, dependency: str) -> str:

@@ -11,15 +11,14 @@ from itertools import islice
 from typing import Literal
 
 from gonogo.answers import FleetLine, NextAction, ScoreHealth, TrustReport, in_points, rfc3339
-from gonogo.errors import plain
 from gonogo.ports.standing_verdicts import by_severity, standing_now
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import FleetRow, TrustTelemetry
 from gonogo.records import MICRO, VERDICTS_BY_SEVERITY, Verdict, worst_verdict
 from gonogo.settings import Settings
-from gonogo.text.forms import counted, named, number
+from gonogo.text.forms import counted, number
 from gonogo.text.row_notes import age_s, ahead_names_note, newest_ahead
-from gonogo.text.trust_summary import points, suspicion
+from gonogo.text.trust_summary import doubts_text, points, suspicion
 from gonogo.trust.fleet_scores import SMALL_FLEET_MAX, Fleet, Suspicion, always, look_at_fleet
 from gonogo.trust.score_health import own_health
 from gonogo.trust.trust_estimate import trust_estimates
@@ -129,7 +128,7 @@ def _line(settings: Settings, row: FleetRow, fleet: Fleet, now_ms: int) -> Fleet
         ahead=newest_ahead(row.newest_ts_ms, now_ms),
         changed=_changed(row),
         upstream=fleet.upstream.get(row.name),
-        doubtful=fleet.doubtful.get(row.name),
+        doubtful=None if (doubt := fleet.doubtful.get(row.name)) is None else doubt.writer,
     )
 
 
@@ -166,9 +165,7 @@ def _summary(fleet: Fleet, shown: int, lowest: FleetLine | None) -> str:
         said += f" {points(lowest.score, lowest.interval90)}."
     if fleet.suspected is not None:
         said += f" {suspicion(fleet.suspected)}"
-    if fleet.doubtful:
-        who = ", ".join(dict.fromkeys(plain(name, 80) for name in fleet.doubtful.values()))
-        said += f" What {who} recorded in the last day disagrees with the golden set of {named(list(fleet.doubtful))}."
+    said += doubts_text({name: doubt.writer for name, doubt in fleet.doubtful.items()})
     followed = (row for row in rows if row.earlier_score_e6 is not None)
     changed = [f"{row.name} ({new})" for row in followed if (new := _changed(row))]
     if changed:

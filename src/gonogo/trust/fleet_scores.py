@@ -7,8 +7,9 @@ trust part of each standing verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gonogo.answers import SuspectedProvider
 from gonogo.ports.standing_verdicts import stale_after_ms
@@ -44,20 +45,27 @@ DOUBTED_MAX = 25
 _BAD: tuple[Verdict, ...] = ("no_go", "caution")
 
 
+class Doubt(NamedTuple):
+    """Who recorded what disagrees with a golden set, the one with the most calls, and the verdict for it."""
+
+    writer: str
+    verdict: Verdict
+
+
 @dataclass(slots=True)
 class Suspicion:
     """A process's findings about shared causes and doubtful writers, with the evidence used: a cache."""
 
     rests_on: object = None
     found: list[SuspectedProvider] | None = None
-    doubts: dict[tuple[str, int, int], str | None] = field(default_factory=dict)
+    doubts: dict[tuple[str, int, int], Doubt | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fleet:
     """Every dependency, lowest lower bound first, with its standing verdict.
 
-    `doubtful`: who recorded what disagrees with the golden set, the one with the most calls, by dependency.
+    `doubtful`: whose records disagree with the golden set, by dependency.
     `waiting`: how many a look has still to score; `waiting_unknown`: those of which nothing else is
     known either. `upstream`: the worst bad state that each rests on.
     """
@@ -66,7 +74,7 @@ class Fleet:
     verdicts: dict[str, Verdict]
     upstream: dict[str, str]
     suspected: SuspectedProvider | None
-    doubtful: dict[str, str]
+    doubtful: dict[str, Doubt]
     waiting: int
     waiting_unknown: int
 
@@ -116,7 +124,14 @@ async def look_at_fleet(
     suspicion = suspicion or Suspicion()
     suspects = await _suspects(telemetry, settings, rows, suspicion, now_ms)
     upstream = _upstream(rows, settings)
-    doubtful = await _doubtful(telemetry, rows, suspicion, now_ms)
+    doubtful = await doubts_of(
+        telemetry,
+        settings,
+        {row.name: row.rev for row in rows},
+        suspicion,
+        now_ms=now_ms,
+        well={row.name for row in rows if row.trust == "go"},
+    )
     said = _said(rows, made, upstream, suspects, doubtful, _providers(settings), now_ms)
     log.say(said)
     rows, verdicts = _verdicts(settings, rows, said, now_ms)
@@ -171,7 +186,7 @@ def _said(
     made: dict[str, KeptScore],
     upstream: dict[str, tuple[str, Verdict]],
     suspects: Sequence[SuspectedProvider],
-    doubtful: Collection[str],
+    doubtful: Mapping[str, Doubt],
     declared: dict[str, str],
     now_ms: int,
 ) -> dict[str, PartVerdict]:
@@ -185,37 +200,61 @@ def _said(
         if name in upstream:
             verdict = worst_verdict([verdict, upstream[name][1]])
         fails = failing and declared.get(name, row.provider) in failing
-        if fails or name in doubtful:
+        if fails:
             verdict = worst_verdict([verdict, "caution"])
+        if name in doubtful:
+            verdict = worst_verdict([verdict, doubtful[name].verdict])
         if verdict != row.trust or name in made:
             data_ms = min(row.newest_ts_ms, now_ms) if name in made else row.trust_data_ms
             said[name] = PartVerdict("trust", verdict, now_ms, data_ms)
     return said
 
 
-async def _doubtful(
-    telemetry: TrustTelemetry, rows: Sequence[FleetRow], suspicion: Suspicion, now_ms: int
-) -> dict[str, str]:
+async def doubts_of(
+    telemetry: TrustTelemetry,
+    settings: Settings,
+    revs: Mapping[str, int],
+    suspicion: Suspicion,
+    *,
+    now_ms: int,
+    well: Collection[str] = (),
+) -> dict[str, Doubt]:
     """Whose records disagree with the golden set, where that was asked in the last day.
 
-    Of many, those whose trust was last said to be other than go come first: a doubt that was said stays.
+    Args:
+        telemetry: The evidence.
+        settings: What scores rest on.
+        revs: The dependencies that are looked at, with the `rev` of each.
+        suspicion: Of an earlier look, where the process keeps it.
+        now_ms: Now.
+        well: Those whose trust was last said to be go; of many they come last: a doubt that was said stays.
     """
-    from gonogo.trust.writers import doubtful_writers
-
-    names = await telemetry.golden_lately(start_hour=(now_ms - DAY_MS) // HOUR_MS)
-    if len(names) > DOUBTED_MAX:
-        well = {row.name for row in rows if row.trust == "go"}
-        names.sort(key=lambda name: name in well)
-    revs = {row.name: row.rev for row in rows}
+    asked = await telemetry.golden_lately(start_hour=(now_ms - DAY_MS) // HOUR_MS)
+    names = sorted((name for name in asked if name in revs), key=lambda name: name in well)
     before, suspicion.doubts = suspicion.doubts, {}
     for name in names[:DOUBTED_MAX]:
-        rests_on = (name, revs.get(name, 0), now_ms // HOUR_MS)
+        rests_on = (name, revs[name], now_ms // HOUR_MS)
         if rests_on in before:
             suspicion.doubts[rests_on] = before[rests_on]
             continue
-        doubts = await doubtful_writers(telemetry, name, now_ms=now_ms)
-        suspicion.doubts[rests_on] = doubts[0].writer if doubts else None
-    return {name: who for (name, _, _), who in suspicion.doubts.items() if who is not None}
+        suspicion.doubts[rests_on] = await _doubt(telemetry, settings, name, now_ms)
+    return {name: doubt for (name, _, _), doubt in suspicion.doubts.items() if doubt is not None}
+
+
+async def _doubt(
+    telemetry: TrustTelemetry, settings: Settings, name: str, now_ms: int
+) -> Doubt | None:
+    from gonogo.trust.estimate_without import worse_without
+    from gonogo.trust.trust_estimate import trust_estimate
+    from gonogo.trust.writers import doubtful_writers
+
+    doubtful = await doubtful_writers(telemetry, name, now_ms=now_ms)
+    if not doubtful:
+        return None
+    found = await trust_estimate(telemetry, settings, name, now_ms)
+    rest = await worse_without(telemetry, settings, found, doubtful, now_ms=now_ms)
+    verdict: Verdict = "caution" if rest is None else worst_verdict(["caution", rest.verdict])
+    return Doubt(doubtful[0].writer, verdict)
 
 
 def _with_heard(log: DecisionLog, rows: list[FleetRow]) -> list[FleetRow]:

@@ -19,6 +19,7 @@ from gonogo.answers import (
     SuspectedProvider,
     TrustPart,
     TrustReport,
+    UndoubtedScore,
     in_points,
     rfc3339,
 )
@@ -57,6 +58,8 @@ class _Surroundings:
     looks_for_others: bool = False
     health: ScoreHealth | None = None
     doubtful: list[DoubtfulWriter] = field(default_factory=list)
+    # The score without what those recorded, where that is worse.
+    without: TrustEstimate | None = None
     ahead: Ahead | None = None
 
 
@@ -131,9 +134,11 @@ async def _surroundings(
     now_ms: int,
     detail: Literal["brief", "full"],
 ) -> _Surroundings:
+    from gonogo.trust.estimate_without import worse_without
     from gonogo.trust.score_health import dependency_health
     from gonogo.trust.writers import doubtful_writers
 
+    doubtful = await doubtful_writers(telemetry, found.dependency, now_ms=now_ms)
     upstream = await _upstream(telemetry, settings, found.dependency, now_ms)
     return _Surroundings(
         [
@@ -147,7 +152,8 @@ async def _surroundings(
         await dependency_health(
             telemetry, settings, found.dependency, now_ms=now_ms, detail=detail
         ),
-        await doubtful_writers(telemetry, found.dependency, now_ms=now_ms),
+        doubtful,
+        await worse_without(telemetry, settings, found, doubtful, now_ms=now_ms),
         await _ahead(telemetry, found.dependency, now_ms),
     )
 
@@ -226,6 +232,8 @@ def _report(
         verdict = worst_verdict([verdict, around.upstream_verdict])
     if around.provider is not None or around.doubtful:
         verdict = worst_verdict([verdict, "caution"])
+    if around.without is not None:
+        verdict = worst_verdict([verdict, around.without.verdict])
     report = TrustReport(
         verdict=verdict,
         summary="",
@@ -248,6 +256,7 @@ def _report(
         provider_suspected=around.provider,
         score_health=around.health,
         doubtful=around.doubtful or None,
+        undoubted=_undoubted(around.without),
         label_coverage=coverage_of(found.counts),
         missing=None if found.unlabelled is None else found.unlabelled.missing,
         ahead=around.ahead,
@@ -258,6 +267,15 @@ def _report(
     if report.label_coverage is not None:
         said += f" {report.label_coverage.warning}"
     return report.model_copy(update={"summary": f"{said} {ahead_note(around.ahead)}".rstrip()})
+
+
+def _undoubted(without: TrustEstimate | None) -> UndoubtedScore | None:
+    if without is None:
+        return None
+    interval90 = in_points(without.lower), in_points(without.upper)
+    return UndoubtedScore(
+        verdict=without.verdict, score=in_points(without.score), interval90=interval90
+    )
 
 
 def good_means(found: TrustEstimate, own: DependencySettings) -> str:

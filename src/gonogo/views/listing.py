@@ -10,6 +10,7 @@ from gonogo.errors import UnknownTarget, plain
 from gonogo.ports.routes import Routes, shadow_names
 from gonogo.ports.standing_verdicts import NEVER_ASKED, CurrentVerdict, by_severity, verdicts_now
 from gonogo.ports.telemetry import DecisionLog, Telemetry
+from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import VERDICTS_BY_SEVERITY, Dependency, RefusedRows, Verdict, worst_verdict
 from gonogo.settings import Settings
 from gonogo.text.forms import counted, named
@@ -20,6 +21,8 @@ from gonogo.text.row_notes import (
     newest_ahead,
     refused_names,
 )
+from gonogo.text.trust_summary import doubts_text
+from gonogo.trust.fleet_scores import Suspicion, doubts_of
 from gonogo.views.worse_whole import look_at_whole
 
 PAGE_LINES = 50
@@ -28,7 +31,7 @@ REFUSED_SHOWN = 10
 
 
 async def list_dependencies(
-    telemetry: Telemetry,
+    telemetry: TrustTelemetry,
     log: DecisionLog,
     settings: Settings,
     *,
@@ -36,6 +39,7 @@ async def list_dependencies(
     cursor: str | None,
     refused: Sequence[RefusedRows],
     routes: Routes,
+    suspicion: Suspicion,
     now_ms: int,
 ) -> DependencyList:
     """A page of dependencies by name; the cursor is the last name of the page before.
@@ -53,7 +57,14 @@ async def list_dependencies(
     names = [name for name in every if name not in shadows] or every
     verdicts = await verdicts_now(log, settings, now_ms=now_ms)
     page, more = found[:PAGE_LINES], len(found) > PAGE_LINES
-    lines = [_line(each, verdicts.get(each.name, NEVER_ASKED), now_ms, shadows) for each in page]
+    doubts = await doubts_of(
+        telemetry, settings, {each.name: each.rev for each in page}, suspicion, now_ms=now_ms
+    )
+    doubtful = {name: doubt.writer for name, doubt in doubts.items()}
+    lines = [
+        _line(each, verdicts.get(each.name, NEVER_ASKED), now_ms, shadows, doubtful)
+        for each in page
+    ]
     ahead = {line.dependency: line.ahead for line in lines if line.ahead is not None}
     newest = max((t for d in page if (t := d.newest_ts_ms) <= now_ms), default=None)
     standing = [verdicts[name] for name in names if name in verdicts]
@@ -63,6 +74,7 @@ async def list_dependencies(
         verdict=worst_verdict([*counts, *(("unknown",) if never_asked else ())]),
         summary=_summary(counts, never_asked, query=query, more=more)
         + _shadows_text([] if names is every else [n for n in every if n in shadows])
+        + doubts_text(doubtful)
         + ahead_names_note(ahead)
         + all_refused_text(lost),
         as_of=rfc3339(now_ms),
@@ -91,11 +103,15 @@ async def dependency_line(
         advice = "Record observations first, or check the name."
         raise UnknownTarget("dependency", name, names, advice)
     verdicts = await verdicts_now(log, settings, now_ms=now_ms, names=[name])
-    return _line(known, verdicts.get(name, NEVER_ASKED), now_ms, {})
+    return _line(known, verdicts.get(name, NEVER_ASKED), now_ms, {}, {})
 
 
 def _line(
-    dependency: Dependency, now: CurrentVerdict, now_ms: int, shadows: Mapping[str, str]
+    dependency: Dependency,
+    now: CurrentVerdict,
+    now_ms: int,
+    shadows: Mapping[str, str],
+    doubtful: Mapping[str, str],
 ) -> DependencyLine:
     newest_first = sorted(dependency.versions, key=lambda v: -v.newest_ts_ms)
     return DependencyLine(
@@ -111,6 +127,7 @@ def _line(
         drift=now.drift,
         trust=now.trust,
         shadow_of=shadows.get(dependency.name),
+        doubtful=doubtful.get(dependency.name),
     )
 
 
@@ -137,6 +154,12 @@ def _shadows_text(names: list[str]) -> str:
 
 
 def _next_actions(lines: list[DependencyLine], query: str | None) -> list[NextAction]:
+    doubted = next((line.dependency for line in lines if line.doubtful), None)
+    if doubted is not None:
+        doubt: dict[str, object] = {"dependency": doubted}
+        return [
+            NextAction(tool="get_trust_score_health", arguments=doubt, reason="whose calls differ")
+        ]
     if not lines and query:
         return [NextAction(tool="list_dependencies", arguments={}, reason="see every name")]
     if not lines:
