@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,46 @@ def test_a_line_that_is_no_message_is_answered(tmp_path: Path) -> None:
     assert {"jsonrpc": "2.0", "id": 9, "result": {}} in told
     assert len(said) == len([line for line, _ in UNREADABLE if line])
     assert all("standard input" in line for line in said)
+
+
+ODD: list[object] = [{}, [], 1, True, None, "x", "\u202e\x1b[2J", [[]], {"a": []}, 10**17, 1.5]
+METHODS = (
+    *("ping", "initialize", "tools/list", "tools/call", "resources/list", "resources/read"),
+    *("resources/templates/list", "prompts/list", "prompts/get", "completion/complete"),
+    *("logging/setLevel", "server/discover", "subscriptions/listen", "resources/subscribe", "none"),
+)
+NOTIFICATIONS = ("cancelled", "progress", "initialized", "roots/list_changed", "none")
+FIELDS = ("requestId", "progressToken", "name", "arguments", "uri", "cursor", "_meta", "ref")
+
+
+def test_no_odd_part_of_a_message_ends_the_server(tmp_path: Path) -> None:
+    """Any value wherever a field is: a request is answered once, what asks for no answer is passed over."""
+    asked = [request(0, "initialize", **START), INITIALIZED]
+    odd = [{field: value} for field in FIELDS for value in ODD]
+    given = [*ODD, *odd, *({"_meta": each} for each in odd)]
+    requests = [(method, params) for method in METHODS for params in given]
+    for number, (method, params) in enumerate(requests, 1):
+        asked.append(
+            json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}) + "\n"
+        )
+    for params in given:
+        asked += [
+            json.dumps({"jsonrpc": "2.0", "method": f"notifications/{method}", "params": params})
+            + "\n"
+            for method in NOTIFICATIONS
+        ]
+        for unasked in (1, "none"):
+            asked += [
+                json.dumps({"jsonrpc": "2.0", "id": unasked, kind: params}) + "\n"
+                for kind in ("result", "error")
+            ]
+    last = len(requests) + 1
+    told, _ = piped(tmp_path / "gonogo.db", [*asked, request(last, "ping")])
+    assert {"jsonrpc": "2.0", "id": last, "result": {}} in told
+    numbers = Counter(each.get("id") for each in told if "method" not in each)
+    listens = {n for n, (method, _) in enumerate(requests, 1) if method == "subscriptions/listen"}
+    unanswered = {n for n in range(1, last) if numbers[n] != 1} - listens
+    assert not unanswered, [requests[n - 1] for n in sorted(unanswered)[:5]]
 
 
 def test_what_came_before_the_end_of_input_is_answered(tmp_path: Path) -> None:

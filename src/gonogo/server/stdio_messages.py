@@ -59,7 +59,10 @@ class PendingRequests:
             case JSONRPCRequest():
                 self._asked.add(message.id)
             case JSONRPCNotification(method="notifications/cancelled", params=dict(params)):
-                self._asked.discard(params.get("requestId"))
+                number = params.get("requestId")
+                # A list or an object cannot be looked for; a client may send either.
+                if isinstance(number, (int, str)) and not isinstance(number, bool):
+                    self._asked.discard(number)
             case JSONRPCResponse() | JSONRPCError():
                 self._asks.discard(message.id)
             case _:
