@@ -120,7 +120,7 @@ class CheckMemory(Maintenance):
 
     @property
     def suspicion(self) -> Suspicion:
-        """What earlier looks of this process found of shared causes and doubtful writers."""
+        """Findings of earlier looks of this process: shared causes and doubtful writers."""
         from gonogo.trust.fleet_scores import Suspicion
 
         if self._suspicion is None:
