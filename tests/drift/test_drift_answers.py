@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from drift_world import START_MS, World, calls, hour_of, open_world
+from gonogo.answers import rfc3339
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import BaselineSettings, DependencySettings
@@ -222,6 +223,21 @@ async def test_outcomes_that_come_late_are_waited_for(tmp_path: Path) -> None:
     assert 24 <= report.immature.hours <= 27
     assert report.evidence is not None
     assert "95% have come" in report.evidence.guarantee
+
+
+async def test_outcomes_that_are_waited_for_are_not_said_to_be_missing(tmp_path: Path) -> None:
+    """Outcomes that came apart from their calls: "there are 0 outcomes" stood beside twenty that are waited for."""
+    async with open_world(tmp_path) as world:
+        ts = rfc3339(world.now_ms - 900_000)
+        told: list[dict[str, object]] = [{"dependency": "m", "id": str(i)} for i in range(20)]
+        await world.app.record_observations([one | {"ts": ts} for one in told])
+        await world.app.record_observations([one | {"outcome": 1} for one in told])
+        report = await world.app.check_model_drift("m")
+    assert report.immature is not None
+    assert report.immature.n == 20
+    assert "0 outcomes (and 20 of hours that still bring some), and for a" in report.summary
+    assert report.missing is not None
+    assert "Record 80 more outcomes" in report.missing
 
 
 async def test_a_declared_baseline_finds_what_was_bad_from_the_start(tmp_path: Path) -> None:

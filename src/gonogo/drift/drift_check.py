@@ -377,9 +377,7 @@ def _immature(data: DriftData) -> Immature | None:
     young = data.counts.hour >= data.mature_until
     if not young.any():
         return None
-    return Immature(
-        hours=len(np.unique(data.counts.hour[young])), n=int(data.counts.labels[young].sum())
-    )
+    return Immature(hours=len(np.unique(data.counts.hour[young])), n=data.young_labels)
 
 
 def _good_until_ms(maturity: Maturity, *, stale_at_ms: int | None, now_ms: int) -> int:

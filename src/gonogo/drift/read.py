@@ -50,6 +50,11 @@ class DriftData:
     runs: Runs
     is_part: bool  # what some recorded is left out: of calls and their slices, and of what is judged by day
 
+    @property
+    def young_labels(self) -> int:
+        """Labels of hours whose outcomes are still coming in."""
+        return int(self.counts.labels[self.counts.hour >= self.mature_until].sum())
+
     def stream(self, metric: RateMetric, version: str | None = None) -> RateStream:
         """A rate up to now; golden answers stand in where there is nothing else."""
         end = self.mature_until if metric == "outcome" else self.until

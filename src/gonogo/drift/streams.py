@@ -83,7 +83,8 @@ async def followed_streams(
         hours = choose_baseline(stream, data.counts, own, accepted, zone=zone)
         if hours is None:
             since = since_accepted(stream, accepted, zone=zone)
-            findings.append(unjudged(since, missing_for_baseline(since)))
+            young = data.young_labels if metric == "outcome" else 0
+            findings.append(unjudged(since, missing_for_baseline(since, young=young)))
             continue
         weight = _weight(metric, by_errors=by_errors)
         followed = follow(stream, hours, own, weight=weight, zone=zone, runs=data.runs)

@@ -209,10 +209,11 @@ class Gap(NamedTuple):
     missing: str
 
 
-def missing_for_baseline(stream: RateStream) -> Gap:
-    """The data that a learned baseline still needs, in words."""
+def missing_for_baseline(stream: RateStream, *, young: int = 0) -> Gap:
+    """The data that a learned baseline still needs, in words; `young`: labels that came, of hours that still bring some."""
     wanted = "outcome" if stream.metric == "outcome" else "call"
-    labels = max(0, BASELINE_LABELS_MIN - stream.labels)
+    labels = max(0, BASELINE_LABELS_MIN - stream.labels - young)
+    so_far = f" (and {young:,} of hours that still bring some)" if young else ""
     hours = int(stream.hour[-1] - stream.hour[0]) + 1 if len(stream.hour) else 0
     parts = []
     if labels:
@@ -222,7 +223,7 @@ def missing_for_baseline(stream: RateStream) -> Gap:
             f"{number(round((BASELINE_HOURS_MIN - hours) / HOURS_A_DAY, 1))} more days of them"
         )
     return Gap(
-        f"there {'is' if stream.labels == 1 else 'are'} {counted(stream.labels, wanted)}, and for a "
+        f"there {'is' if stream.labels == 1 else 'are'} {counted(stream.labels, wanted)}{so_far}, and for a "
         f"baseline {BASELINE_LABELS_MIN} are needed over {BASELINE_HOURS_MIN // HOURS_A_DAY} days",
         f"Record {' and '.join(parts) or 'more'}, or compare two versions by name.",
     )
