@@ -120,6 +120,18 @@ def test_a_call_that_became_a_task_ends_with_it(
     assert [(one["error"], one["latency_ms"]) for one in told] == [(error, 9.0)]
 
 
+def test_tasks_that_nobody_asks_about_are_bounded() -> None:
+    """The oldest is let go and counted as unseen; the newest are told."""
+    n = OPEN_CALLS_MAX + 5
+    started = [result(i, task={"taskId": f"t-{i}"}) for i in range(n)]
+    calls, told = watched([], [])
+    for i, answer in enumerate(started):
+        calls.ask(call(i), now_ns=0, ts=1_780_000_000.0)
+        calls.answer(answer, now_ns=0)
+    calls.end(now_ns=1)
+    assert (calls.unseen, len(told)) == (5, OPEN_CALLS_MAX)
+
+
 def test_a_task_of_a_server_that_died_is_failed() -> None:
     """As a call that it owed."""
     calls, told = watched([call(1)], [result(1, task=TASK)])

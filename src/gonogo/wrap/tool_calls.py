@@ -134,7 +134,12 @@ class Calls:
             elif (whole := self._tasks.pop(call.task, None)) is not None:
                 self._see_end(whole, result, failed, now_ns)
             return
-        if (task := _task_of(result)) is not None and len(self._tasks) < OPEN_CALLS_MAX:
+        if (task := _task_of(result)) is not None:
+            if len(self._tasks) >= OPEN_CALLS_MAX:
+                self._tasks.pop(
+                    next(iter(self._tasks))
+                )  # the oldest, of which nobody asks any more
+                self.unseen += 1
             self._tasks[task] = call
             return
         self._see_end(call, result, failed, now_ns)
