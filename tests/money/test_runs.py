@@ -84,10 +84,14 @@ async def test_a_run_of_another_budget_is_named_with_it(tmp_path: Path) -> None:
             await app.check_budget_with_confidence(
                 "other", planned_cost_usd=5, reserve=True, run="trip"
             )
-        with pytest.raises(ParameterError, match="idempotency_key 'run:trip' was used"):
-            await app.check_budget_with_confidence(
-                "day", planned_cost_usd=5, reserve=True, idempotency_key="run:trip"
-            )
+        # Nor can a key stand for a run that is yet to come: its name would be taken.
+        for name in ("trip", "nightly"):
+            with pytest.raises(
+                ParameterError, match=f"idempotency_key 'run:{name}' stands for a run"
+            ):
+                await app.check_budget_with_confidence(
+                    "day", planned_cost_usd=5, reserve=True, idempotency_key=f"run:{name}"
+                )
 
 
 async def _held(app: Gonogo, usd: float = 2, budget: str = "day") -> BudgetCheck:

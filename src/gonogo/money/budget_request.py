@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from gonogo.errors import ParameterError
+from gonogo.errors import ParameterError, plain
 from gonogo.money.budget_plan import PLANNED_CALLS_MAX
 from gonogo.ports.micro import micro_usd
 from gonogo.records import Unit
 
 _NAME_CHARS_MAX = 200
+# Begins the keys of runs; no caller's key has it, so that nobody's hold stands for a run's.
+RUN_KEY = "run:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,17 @@ class BudgetRequest:
         """The idempotency key, where something is to be held.
 
         Raises:
-            ParameterError: It is empty or too long.
+            ParameterError: It is empty, too long, or one that a run has.
         """
         key = self.idempotency_key if self.reserve else None
         if self.run is not None:
             if not self.reserve or self.idempotency_key is not None:
                 raise ParameterError("run needs reserve=true, and stands in for idempotency_key.")
-            key = f"run:{self.run}"
+            key = f"{RUN_KEY}{self.run}"
+        elif key is not None and key.startswith(RUN_KEY):
+            raise ParameterError(
+                f"idempotency_key '{plain(key, 60)}' stands for a run: pass run, or another key."
+            )
         if key is not None and not 1 <= len(key) <= _NAME_CHARS_MAX:
             raise ParameterError(f"idempotency_key must have 1 to {_NAME_CHARS_MAX} characters.")
         return key
