@@ -127,6 +127,11 @@ def test_refusals_are_told_in_the_protocol_s_own_words(tmp_path: Path) -> None:
             "/v1/traces", content=b"{", headers={"content-type": "application/json"}
         )
         assert broken.status_code == 400
+        for body in (b"null", b"[]", b"5"):
+            json_type = {"content-type": "application/json"}
+            odd = client.post("/v1/traces", content=body, headers=json_type)
+            why = "The body is no OTLP request: is no JSON object."
+            assert (odd.status_code, odd.json()["message"]) == (400, why)
         assert broken.json()["message"].startswith("The body is no OTLP request: ")
         large = client.post("/v1/traces", content=bytes(8 * MIB + 1), headers=PROTOBUF)
         assert large.status_code == 413

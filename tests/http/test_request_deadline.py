@@ -46,3 +46,23 @@ async def test_who_never_finishes_is_let_go(
         writer.close()
         served.cancel()
         await asyncio.wait([served])
+
+
+async def test_a_request_that_breaks_off_is_refused_and_leaves_nothing_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is answered before its chunk turns out to be none; a traceback for each would fill a disk."""
+    broken = HEAD.replace(b"/v1/traces", b"/nowhere") + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+    there: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with Gonogo(Settings(store=str(tmp_path / "store.db"))) as app, asyncio.timeout(20):
+        serving = serve_otlp(app, Place("127.0.0.1", 0), token=None, say=there.set_result)
+        served = asyncio.ensure_future(serving)
+        port = int((await there).rpartition(":")[2].rstrip("/"))
+        for _ in range(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(broken)
+            assert b"HTTP/1.1 4" in await reader.read()
+            writer.close()
+        served.cancel()
+        await asyncio.wait([served])
+    assert [record for record in caplog.records if record.exc_info] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from mcp.client.context import ClientRequestContext
@@ -15,11 +15,18 @@ pytestmark = pytest.mark.anyio
 CARRY_OUT = {"dependency": "gpt-4", "plan_id": "plan-1"}
 
 
+# What a client may send back as the filled form, and is no yes of anybody.
+NO_YES: tuple[dict[str, Any], ...] = (
+    *({}, {"approved": True}),
+    *({"approve": odd} for odd in (None, "yes", "true", 1, 1.0, "\u202eon", ["x"])),
+)
+
+
 class Person:
     """Answers every question alike, and remembers what was asked."""
 
     def __init__(
-        self, action: Literal["accept", "decline", "cancel"], content: dict[str, bool] | None = None
+        self, action: Literal["accept", "decline", "cancel"], content: dict[str, Any] | None = None
     ) -> None:
         self.questions: list[str] = []
         self._answer = ElicitResult(
@@ -58,6 +65,8 @@ async def test_a_plan_is_carried_out_after_a_persons_yes(era: str) -> None:
     [
         (Person("decline"), "The person declined: nothing was changed."),
         (Person("accept", {"approve": False}), "The person declined: nothing was changed."),
+        *((Person("accept", odd), "The person declined: nothing was changed.") for odd in NO_YES),
+        (Person("accept"), "The client sent the form back without an answer"),
         (Person("cancel"), "The person closed the question without an answer"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
 # How long a response under way may hold up the end of the server.
 LAST_WORDS_S = 2
 REQUEST_S = 20.0
+
+
+class _BrokenRequests(logging.Filter):
+    """Keeps out of the log what uvicorn meets where it answers a request that broke off against HTTP's rules.
+
+    Who sent it has been answered by 400, and the connection is closed: else any stranger writes forty lines there.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is logged."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not (isinstance(error, h11.LocalProtocolError) and "state=MUST_CLOSE" in str(error))
+
+
+logging.getLogger("uvicorn.error").addFilter(_BrokenRequests())
 
 
 class _Server(uvicorn.Server):

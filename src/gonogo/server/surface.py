@@ -45,7 +45,7 @@ from gonogo.server.panel_app import PanelApp
 from gonogo.server.prompts import add_prompts
 from gonogo.server.refused_calls import refused_arguments, unknown_name
 from gonogo.server.resources import Listeners, add_completions, add_resources, tell_listeners
-from gonogo.server.tools import Tools
+from gonogo.server.tools import NO_ANSWER, Tools
 
 INSTRUCTIONS = (
     "gonogo tells whether the models, skills, tools, APIs and budgets that work depends on are fit "
@@ -112,6 +112,8 @@ class GonogoServer(MCPServer[Gonogo]):
         match error.__cause__:
             case ValidationError() as cause if not isinstance(error, UnexpectedToolError):
                 return refused_arguments(name, tool.parameters["properties"], cause)
+            case ToolError() as cause if str(cause).startswith("Resolver "):
+                return NO_ANSWER  # the SDK's own words of a form that came back as none
             case GonogoError() | ToolError() as cause:
                 return plain(str(cause))
             case cause:

@@ -15,7 +15,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp_types import CallToolResult, TextContent
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from gonogo.answers import Answer
 from gonogo.app import Gonogo
@@ -32,6 +32,11 @@ DECLINED = (
 CANCELLED = (
     "The person closed the question without an answer: nothing was changed. Call again with the "
     "same arguments to ask once more, while the plan is valid."
+)
+
+NO_ANSWER = (
+    "The client sent the form back without an answer: nothing was changed. Call again with the same "
+    "arguments to ask once more, while the plan is valid."
 )
 
 
@@ -258,9 +263,14 @@ class Tools:
 
 
 class Consent(BaseModel):
-    """The form that a person is asked to fill in."""
+    """The form that a person is asked to fill in; whatever else than true comes back is no yes."""
 
     approve: bool = Field(description="Carry out the plan now")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_true(cls, filled: object) -> object:
+        return {"approve": isinstance(filled, dict) and filled.get("approve") is True}
 
 
 class NoQuestion(Consent):

@@ -89,7 +89,7 @@ def decode(signal: Signal, body: bytes, content_type: str) -> Request:
         if content_type == PROTOBUF:
             request.ParseFromString(body)
         elif content_type == JSON:
-            raw = foreign_json(body)
+            raw = _object(body)
             _fix_ids(raw)
             json_format.ParseDict(raw, request, ignore_unknown_fields=True, max_recursion_depth=64)
         else:
@@ -104,6 +104,13 @@ def decode(signal: Signal, body: bytes, content_type: str) -> Request:
             400, "The body is no OTLP request: a key is not Unicode text."
         ) from None
     return request
+
+
+def _object(body: bytes) -> object:
+    raw = foreign_json(body)
+    if not isinstance(raw, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004 - a data error
+    return raw
 
 
 def _request(signal: Signal) -> Request:
