@@ -59,6 +59,43 @@ async def test_a_call_holds_while_it_runs_and_settles_at_what_it_cost(
     assert await money(tmp_path) == (0.35, 0.0)
 
 
+async def test_tokens_without_a_price_cost_what_was_declared_and_the_budget_ends(
+    gate: CallGate, tmp_path: Path
+) -> None:
+    """They counted as nothing spent, so that after a few calls nothing was held and each call went on."""
+    for _ in range(10):
+        with gate.call("model", kind="model") as call:
+            call.set(input_tokens=300, output_tokens=20)
+    with pytest.raises(CallRefusedError, match="remaining budget"), gate.call("model"):
+        pass
+    assert gate.flush(20)
+    assert await money(tmp_path) == (1.0, 0.0)
+
+
+async def test_calls_that_fail_do_not_open_the_gate(gate: CallGate, tmp_path: Path) -> None:
+    """Whoever makes them fail would have the money of the next ones held no more."""
+    for _ in range(20):
+        with suppress(ZeroDivisionError), gate.call("model", kind="model"):
+            raise ZeroDivisionError
+    for _ in range(10):
+        with gate.call("model", kind="model"):
+            pass
+    with pytest.raises(CallRefusedError, match="remaining budget"), gate.call("model"):
+        pass
+    assert gate.flush(20)
+    assert await money(tmp_path) == (1.0, 0.0)
+
+
+async def test_tokens_with_a_price_cost_it(gate: CallGate, tmp_path: Path) -> None:
+    """Not what was declared, which is held only."""
+    prices = "[settings.prices.model]\ninput_usd_per_mtok = 1000\noutput_usd_per_mtok = 1000\n"
+    (tmp_path / "gonogo.toml").write_text(TOML + prices)
+    with gate.call("model", kind="model") as call:
+        call.set(input_tokens=30, output_tokens=20)
+    assert gate.flush(20)
+    assert await money(tmp_path) == (0.05, 0.0)
+
+
 async def test_what_raises_or_is_cancelled_holds_nothing_any_more(
     gate: CallGate, tmp_path: Path
 ) -> None:

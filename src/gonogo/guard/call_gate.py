@@ -33,7 +33,7 @@ R = TypeVar("R")
 # How long the end of a program waits for what has ended; as the recorder's outbox.
 CLOSE_S = 10.0
 # What says what a call cost, beside its cost itself.
-_USAGE = ("cost_usd", "input_tokens", "output_tokens", "error")
+_USAGE = ("cost_usd", "input_tokens", "output_tokens")
 
 logger = logging.getLogger("gonogo.guard")
 
@@ -48,8 +48,8 @@ class CallGate:
 
     Args:
         budget: Whose money is held; None: calls are asked about and recorded only.
-        call_usd: What a call costs that tells neither its cost nor its tokens; it is held for. Without
-            it a call is forecast from the recorded ones. In the budget's unit, and recorded where that is money.
+        call_usd: What a call costs that tells neither its cost nor tokens that have a price; it is held for.
+            Without it a call is forecast from the recorded ones. In the budget's unit, and recorded where that is money.
         closed: Whether calls are stopped where nothing can be asked, or nothing is known of their cost.
             Else they go on, and a warning is logged once for each reason.
         store: The store's path or URL; default: GONOGO_STORE, else the user's own.
@@ -223,7 +223,9 @@ class GatedCall(Call):
         is_money = self._hold is None or self._hold.unit == "usd"
         stated = any(fields.get(key) for key in _USAGE)
         if self._gate.call_usd is not None and is_money and not stated:
-            fields["cost_usd"] = self._gate.call_usd
+            # A call that failed before any token is counted as free, and not as one whose cost nobody knows: after a
+            # few of those nothing can be held.
+            fields["cost_usd"] = 0.0 if fields.get("error") else self._gate.call_usd
         if self._hold is not None:
             fields["reservation"] = self._hold.id
         elif self._gate.budget is not None:

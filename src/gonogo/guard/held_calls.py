@@ -294,7 +294,11 @@ class CallMoney:
             with self._lock:
                 batch, self._ended = self._ended[:BATCH_MAX], self._ended[BATCH_MAX:]
             try:
-                rows = [fields for _, fields, _ in batch if fields is not None]
+                rows = [
+                    self._priced(app, hold, fields)
+                    for hold, fields, _ in batch
+                    if fields is not None
+                ]
                 answer = await app.record_observations(rows) if rows else None
             except Exception as error:  # noqa: BLE001 - the task must go on, whatever the store does
                 self._say(error)
@@ -316,6 +320,27 @@ class CallMoney:
                     await self._free_surplus(app, hold)
             except Exception as error:  # noqa: BLE001 - as above: it is given back later
                 self._say(error)
+
+    def _priced(
+        self, app: Gonogo, hold: HeldCalls | None, fields: dict[str, object]
+    ) -> dict[str, object]:
+        """A call's fields; at the declared cost where its tokens have no price, which would count as nothing spent."""
+        if self._call_usd is None or (hold is not None and hold.unit != "usd"):
+            return fields
+        told = {key for key, value in fields.items() if value is not None}
+        if "cost_usd" in told or not told & {"input_tokens", "output_tokens"}:
+            return fields
+        from gonogo.money.prices import TokenUsage, call_nano_usd
+
+        name, version = str(fields["dependency"]), fields.get("version")
+        price = call_nano_usd(
+            name,
+            None if version is None else str(version),
+            TokenUsage(1, 1),
+            ts_ms=app.clock(),
+            settings=app.settings,
+        )
+        return fields if price is not None else {**fields, "cost_usd": self._call_usd}
 
     def flush(self, timeout_s: float) -> bool:
         """Book every call that has ended, and give back what is held ahead; False after the time-out."""

@@ -54,20 +54,27 @@ class GateMiddleware(AgentMiddleware):  # type: ignore[misc] # LangChain is inst
         """One call of a tool."""
         if self._tools is None:
             return handler(request)
-        with self._tools.call(request.tool_call["name"], kind="tool"):
-            return handler(request)
+        with self._tools.call(request.tool_call["name"], kind="tool") as call:
+            return _told(handler(request), call)
 
     async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:  # noqa: ANN401 - as the framework's
         """One call of a tool, awaited."""
         if self._tools is None:
             return await handler(request)
-        async with self._tools.call(request.tool_call["name"], kind="tool"):
-            return await handler(request)
+        async with self._tools.call(request.tool_call["name"], kind="tool") as call:
+            return _told(await handler(request), call)
 
     def _model(self, request: Any) -> GatedCall:  # noqa: ANN401 - LangChain's own
         model = request.model
         named = getattr(model, "model_name", None) or getattr(model, "model", None)
         return self._gate.call(self._dependency or named or type(model).__name__, kind="model")
+
+
+def _told(message: Any, call: GatedCall) -> Any:  # noqa: ANN401 - LangChain's own
+    """The tool's message; LangChain makes one of most errors, and raises few."""
+    if getattr(message, "status", None) == "error":
+        call.set(error="tool_error")
+    return message
 
 
 def _seen(response: Any, call: GatedCall) -> Any:  # noqa: ANN401 - LangChain's own

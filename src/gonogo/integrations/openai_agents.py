@@ -45,7 +45,10 @@ class GatedModel(Model):  # type: ignore[misc] # the SDK is installed by who use
             aclosing(self._wrapped.stream_response(*arguments, **named)) as events,
         ):
             async for event in events:
-                _tell(call, getattr(getattr(event, "response", None), "usage", None))
+                response = getattr(event, "response", None)
+                _tell(call, getattr(response, "usage", None))
+                if getattr(response, "status", None) == "failed":
+                    call.set(error="response_failed")  # no exception: the runner raises later
                 yield event
 
     async def close(self) -> None:
