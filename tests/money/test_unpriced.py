@@ -36,6 +36,26 @@ async def test_a_model_without_a_price_hides_what_was_spent(tmp_path: Path) -> N
             assert "1,000 of 1,060 calls in this window" in found.unpriced.why
 
 
+@pytest.mark.parametrize("seen", [{"cost_usd": 3}, {}])
+async def test_a_limit_that_is_passed_is_passed_whatever_is_not_known(
+    tmp_path: Path, seen: dict[str, float]
+) -> None:
+    """Calls without a price, or none to forecast by, only add to what is more than all; a parent's too."""
+    toml = TOML + '[budgets.job]\nlimit_usd = 5\nparent = "day"\n'
+    async with opened_app(tmp_path, toml) as app:
+        await record(app, calls("known", 4, 3))
+        await record(app, [one | seen for one in calls("strange", 1)])
+        day, job = [
+            await app.check_budget_with_confidence(name, dependency="known", reserve=True)
+            for name in ("day", "job")
+        ]
+    assert (day.verdict, day.passed, day.reservation) == ("no_go", False, None)
+    assert day.summary.startswith("Budget check failed, whatever more costs: remaining budget -$")
+    assert (job.verdict, job.remaining_usd) == ("no_go", 5)
+    assert job.binding is not None
+    assert (job.binding.budget, job.binding.remaining_usd) == ("day", day.remaining_usd)
+
+
 @pytest.mark.parametrize(("n", "verdict"), [(3, "go"), (4, "unknown")])
 async def test_up_to_one_call_in_twenty_is_said_alone(tmp_path: Path, n: int, verdict: str) -> None:
     """Of 60 priced calls and a few more without usage: 5 % is where it begins to matter."""

@@ -95,7 +95,7 @@ def draft(question: BudgetQuestion, balances: Sequence[Balance]) -> Draft:
 
 
 def check(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetCheck:
-    """The verdict without holding anything; `unknown` where nothing can be forecast."""
+    """The verdict without holding anything; `unknown` where nothing can be forecast and something is left."""
     hidden = question.unpriced is not None and question.unpriced.hides_spending
     if hidden or not question.plan.grid:
         return _unknown(question, balances)
@@ -313,6 +313,16 @@ def _unknown(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetChe
     why = f"{spent}(`unpriced` says which)." if hidden else plan.missing
     why = why or "no call was planned and no cost declared."
     answer = _base(question, balances, "unknown", "")
+    over = _first_overdrawn(question, balances)
+    if over is not None:
+        # Whatever more costs, and whatever was spent besides: it does not fit.
+        told = {
+            "verdict": "no_go",
+            "passed": False,
+            "confidence": 0.0,
+            "binding": over if over.budget != question.chain[0].name else None,
+        }
+        answer = answer.model_copy(update=told)
     summary = unknown_budget_summary(answer, why)
     look = NextAction(
         tool="list_dependencies",
@@ -322,6 +332,15 @@ def _unknown(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetChe
     # What has no price is named; no list of names has one.
     actions = [] if hidden else [look]
     return answer.model_copy(update={"summary": summary, "next_actions": actions})
+
+
+def _first_overdrawn(question: BudgetQuestion, balances: Sequence[Balance]) -> Binding | None:
+    """The first budget of the chain of which more than all is spent or held."""
+    for budget, held in zip(question.chain, balances, strict=True):
+        left = budget.limit_micro_usd - held.spent_micro_usd - held.held_micro_usd
+        if left < 0:
+            return Binding(budget=budget.name, remaining_usd=left / UNIT_SIZE[budget.unit])
+    return None
 
 
 def _next_actions(

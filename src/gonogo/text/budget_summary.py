@@ -119,10 +119,16 @@ def not_counted_texts(check: BudgetCheck) -> tuple[list[str], list[str]]:
 
 
 def unknown_budget_summary(check: BudgetCheck, why: str) -> str:
-    """Say why nothing can be forecast, and how much remains all the same."""
+    """Say why nothing can be forecast, and how much remains all the same; nothing more fits where a limit is passed."""
     near = "".join(f" {said[0].upper()}{said[1:]}." for said in not_counted_texts(check)[0])
     left = amount_text(check.remaining_usd, check.unit or "usd")
-    return f"No forecast: {why} Remaining budget {left}.{near}"
+    if check.passed is None:
+        return f"No forecast: {why} Remaining budget {left}.{near}"
+    told = f"Budget check failed, whatever more costs: remaining budget {left}"
+    if check.binding is not None:
+        over = amount_text(check.binding.remaining_usd, check.unit or "usd")
+        told += f", and parent '{plain(check.binding.budget, 80)}' has {over} left"
+    return f"{told}. No forecast: {why}{near}"
 
 
 def settlement_summary(settled: Settlement) -> str:
