@@ -103,3 +103,21 @@ async def test_a_correction_reaches_the_reservation_that_paid(tmp_path: Path, cl
             1.2
         )  # a cap counts the calls, whatever was declared for them
         assert [figure.said for figure in (await app.compare(60)).figures if figure.amiss] == []
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+async def test_a_correction_is_told_of_all_calls_that_one_stands_for(
+    tmp_path: Path, batches: int
+) -> None:
+    """One recorded in ten that is refunded takes ten times its cost back, in the note as in the budget."""
+    call = {"dependency": "dear", "id": "a", "weight": 10, "cost_usd": 0.5}
+    refund = {"dependency": "dear", "id": "a", "cost_usd": 0}
+    toml = '[budgets.day]\nlimit_usd = 9\ndependencies = ["dear"]\n'
+    async with opened_app(tmp_path, toml) as app:
+        told = [call, refund] if batches == 1 else [call]
+        answer = await app.record_observations(told)
+        if batches > 1:
+            answer = await app.record_observations([refund])
+        day = await app.check_budget_with_confidence("day", planned_cost_usd=1)
+    assert day.spent_usd == 0
+    assert "$5.00 less in all" in " ".join(answer.notes or ())

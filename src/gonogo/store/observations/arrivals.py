@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
-from gonogo.records import NANO_A_MICRO, BatchReport, Observation
+from gonogo.records import MICRO, NANO_A_MICRO, BatchReport, Observation
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.costs import Pricing
@@ -65,10 +65,10 @@ class Arrivals:
             contradicted=self.contradicted,
         )
 
-    def correct(self, before_nano: int, after_nano: int) -> None:
-        """Count a call whose cost is now another."""
+    def correct(self, before_nano: int, after_nano: int, weight: float | None) -> None:
+        """Count a call whose cost is now another, and that of the calls for which it stands."""
         self.corrected += 1
-        self.corrected_nano_usd += after_nano - before_nano
+        self.corrected_nano_usd += round((after_nano - before_nano) * (weight or 1))
 
 
 # The seq of a row that stands at another time now, until it gets one there.
@@ -263,7 +263,7 @@ def _restated(arrivals: Arrivals, first: Observation, late: Observation) -> dict
     if first.cost_micro_usd is not None:
         if _nano(late) == _nano(first):
             return changed
-        arrivals.correct(_nano(first), _nano(late))
+        arrivals.correct(_nano(first), _nano(late), first.weight or late.weight)
     return changed | {"cost_micro_usd": late.cost_micro_usd, "cost_nano_usd": late.cost_nano_usd}
 
 
@@ -323,7 +323,7 @@ def _fill_stored(
         first, _told_by(first, after, told.row.writer_id), told.late, catalogue
     )
     if _nano(after) != _nano(first) and _was_billed(first, after):
-        arrivals.correct(_nano(first), _nano(after))
+        arrivals.correct(_nano(first), _nano(after), (after.weight_e6 or MICRO) / MICRO)
     if after == first:
         arrivals.duplicates += 1
         return
