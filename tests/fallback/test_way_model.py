@@ -26,6 +26,7 @@ MONDAY = 1_780_272_000_000
 REFUSED = (ActionRefused, ParameterError, UnknownTarget)
 YES = st.sampled_from([None, "confirm", "confirm", "elicited"])
 DEPENDENCIES = st.sampled_from(["m", "m", "x"])
+TURNS = st.sampled_from(["n", "x", "m", "m", "x", "undo"])
 # What calls are recorded of: the dependency and its version. `n` is the rung that both `m` and `x` have.
 ENDS = {"m": ("m", "v1"), "m@v2": ("m", "v2"), "n": ("n", None), "x": ("x", None)}
 CALLS_AN_HOUR = 12
@@ -264,16 +265,12 @@ class WayMachine(Machine):
         self.fall_or_rise("m@v2", then)
         self.days_go_by(2)
 
-    @rule(
-        name=DEPENDENCIES,
-        tos=st.lists(
-            st.sampled_from(["n", "x", "m", "rules:basic", "undo"]), min_size=3, max_size=6
-        ),
-    )
-    def loop(self, name: str, tos: list[str]) -> None:
-        """An agent that may do anything goes round and round."""
-        self.configure(name, "allow")
-        for to in tos:
+    @rule(steps=st.lists(st.tuples(st.sampled_from(["m", "x"]), TURNS), min_size=3, max_size=6))
+    def loop(self, steps: list[tuple[str, str]]) -> None:
+        """An agent that may do anything goes round and round, and round two that are rungs of each other."""
+        for name in self.traffic:
+            self.configure(name, "allow")
+        for name, to in steps:
             if to != "undo":
                 self.switch(name, to, None, None, "elicited")
             elif self.done:

@@ -59,8 +59,10 @@ def all_together_is_no_likelier_than_one(said: Exchange[PreflightReport]) -> Ite
 
 @of_answer(PreflightReport)
 def an_incident_is_of_a_part(said: Exchange[PreflightReport]) -> Iterator[str]:
-    """Incidents that are told are of what the work needs, and none of them is resolved."""
+    """Incidents that are told are of what the work needs, or of where its calls go; none of them is resolved."""
     names = {check.dependency for check in said.answer.checks}
+    for target in (check.route_target or "" for check in said.answer.checks):
+        names |= {target, target.rpartition("@")[0]}
     for incident in said.answer.incidents:
         if incident.status == "resolved":
             yield f"{incident.id} is resolved"
