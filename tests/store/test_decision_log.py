@@ -20,7 +20,7 @@ from gonogo.clock import OrderedIds
 from gonogo.errors import StoreError, UnknownTarget
 from gonogo.records import DAY_MS, Decision, Observation, PartVerdict, StandingVerdict, Verdict
 from gonogo.settings import Settings
-from gonogo.store.books import decisions
+from gonogo.store import engine
 from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.sqlite.database import Database
@@ -107,7 +107,7 @@ async def test_lists_hold_what_this_process_noted_just_now(
         noted = check(number, said=str(number))
         assert log.note(noted)
         assert [entry.id for entry in await log.decisions(dependency="m", limit=1)] == [noted.id]
-    monkeypatch.setattr(decisions, "_SETTLED_WAIT_S", 0.05)
+    monkeypatch.setattr(engine, "_LOOKS_MAX", 5)
     held, let_go = threading.Event(), threading.Event()
 
     def hold(_: object) -> None:

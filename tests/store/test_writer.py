@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from gonogo.errors import ParameterError, StoreError
-from gonogo.store.engine import Connection
+from gonogo.store.engine import Connection, unless_held
 from gonogo.store.sqlite import writer
 from gonogo.store.sqlite.database import Database
+from gonogo.store.sqlite.lock import FileLock
 from gonogo.store.sqlite.log_ties import log_bytes
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +36,29 @@ async def test_a_work_that_fails_alone_is_undone_whole(tmp_path: Path, ends: str
     kept = await database.read(lambda c: [row[0] for row in c.execute("SELECT text FROM name")])
     await database.close()
     assert kept == ["whole"]
+
+
+async def test_a_write_of_a_look_is_left_to_itself_while_another_holds_the_store(
+    tmp_path: Path,
+) -> None:
+    """The answer goes on at once, and what it wrote is there when the store is let go; free, it is waited for."""
+    path = tmp_path / "store.db"
+    database = await Database.open(path)
+
+    def named(connection: Connection) -> str:
+        connection.execute("INSERT INTO name (text) VALUES ('noted')")
+        return "written"
+
+    with FileLock(tmp_path / "store.db.lock").held():
+        assert await unless_held(database, database.write(named)) is None
+        texts = await database.read(lambda c: c.execute("SELECT text FROM name").fetchall())
+        assert texts == []
+    await database.settled()
+    assert await database.read(lambda c: c.execute("SELECT text FROM name").fetchall()) == [
+        ("noted",)
+    ]
+    assert await unless_held(database, database.write(lambda _: "written")) == "written"
+    await database.close()
 
 
 async def test_short_writers_beside_a_long_one_fold_the_log_in(

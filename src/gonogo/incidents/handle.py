@@ -14,8 +14,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
-import anyio
-
 from gonogo.answers import Incident, IncidentList, NextAction, TimelineEvent, rfc3339
 from gonogo.answers.work_report import listed_of
 from gonogo.errors import ParameterError, plain
@@ -41,8 +39,6 @@ STRONG_FACTOR = 2.0
 TOGETHER_MS = 60 * 60_000
 QUALITY = "quality"
 WHY_CHARS_MAX = 300
-# How long a look waits for another process to let it write; what was not written is the next look's.
-HELD_S = 1.0
 WATCHER = "gonogo"
 # The log entry of what a person does with an incident.
 EntryOf = Callable[[IncidentRecord], Decision]
@@ -109,10 +105,8 @@ async def note_verdict(
             look = replace(look, suspected=await suspect())
         turn = _turn_of(look, incident_id)
     if planned.incident is not None or planned.suspected_ms != suspected_ms:
-        # An answer does not wait for who holds the store. To read waits for nobody: the time that it
-        # takes on a slow machine is not counted, or an incident would never be written there.
-        with anyio.move_on_after(HELD_S):
-            found = await incidents.change(look.dependency, look.cause, look.signal, turn)
+        noted = await incidents.note(look.dependency, look.cause, look.signal, turn)
+        found = noted or found
     return found.id if found else None
 
 

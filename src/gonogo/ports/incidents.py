@@ -93,6 +93,12 @@ class Incidents(Protocol):
         """
         ...
 
+    async def note(
+        self, dependency: str, cause: str, signal: str, turn: TurnOf
+    ) -> IncidentRecord | None:
+        """Do as `change`, for an answer that only looks; None where another process holds the store."""
+        ...
+
     async def amend(self, incident_id: str, turn: TurnOf) -> IncidentRecord | None:
         """Change one incident by its id, resolved or not, as `change` does; None if absent."""
         ...

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+# How often it is looked whether another process holds the store, and how long in all.
+_LOOK_S, _LOOKS_MAX = 0.01, 100
 Parameters = Sequence[object] | Mapping[str, object]
 
 
@@ -83,6 +86,10 @@ class Engine(Protocol):
         """The correction of this process's clock where the store has another; else 0."""
         ...
 
+    def waited_s(self) -> float:
+        """How long the write that is next has waited for another process by now."""
+        ...
+
     async def read(self, work: Work[T]) -> T:
         """Run `work` on one snapshot of the store."""
         ...
@@ -122,6 +129,25 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Commit what is queued and let go."""
         ...
+
+
+async def unless_held(engine: Engine, write: Coroutine[object, object, T]) -> T | None:
+    """The result of a write; None where it is left to itself, since another process holds the store.
+
+    An answer that only looks does not wait for whoever holds it. That a machine is slow is no such
+    wait, or what it finds would never be written there; nor is it waited for without an end.
+    """
+    task = asyncio.ensure_future(write)
+    try:
+        for _ in range(_LOOKS_MAX):
+            done, _ = await asyncio.wait([task], timeout=_LOOK_S)
+            if done:
+                return task.result()
+            if engine.waited_s() > _LOOK_S:
+                break
+        return None
+    finally:
+        task.cancel()
 
 
 def in_shard(connection: Connection, column: str, same: str) -> str:

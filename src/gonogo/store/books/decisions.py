@@ -10,8 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import get_args
 
-import anyio
-
 from gonogo.clock import borne_out_ms, is_newer
 from gonogo.records import Decision, Part, PartVerdict, StandingVerdict
 from gonogo.store.books.audit import (
@@ -26,7 +24,7 @@ from gonogo.store.books.audit import (
     verify_chain,
 )
 from gonogo.store.books.verdict_book import read_standing, write_verdicts
-from gonogo.store.engine import Connection, Engine
+from gonogo.store.engine import Connection, Engine, unless_held
 from gonogo.store.observations.retention import active_days
 
 CHECKS_KEPT_MS = 90 * 86_400_000
@@ -36,8 +34,6 @@ _WRITTEN_KEPT = 1_024
 # More than the writer's queue takes: only what a failing store has lost is let go of.
 _QUEUED_MAX = 8_192
 _SAID_AT_ONCE = 1_000
-# What a store that another process holds takes longer to write is read without it.
-_SETTLED_WAIT_S = 1.0
 # What differs between two answers when nothing but the time has changed.
 _TIMES = ("as_of", "data_age_s", "decision_id")
 
@@ -200,8 +196,9 @@ class StoredDecisions:
         before_ts_ms: int | None = None,
     ) -> list[Decision]:
         """The newest entries by when they were last asked, newest first; this process's own too."""
-        with anyio.move_on_after(_SETTLED_WAIT_S):
-            await self._db.settled()
+        queued = [*self._queued.values()]
+        if any(dependency in (None, q.dependency) and kind in (None, q.kind) for q in queued):
+            await unless_held(self._db, self._db.settled())
         wanted = {"dependency = ?": dependency, "kind = ?": kind, "last_ts_ms < ?": before_ts_ms}
         given = {clause: value for clause, value in wanted.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""

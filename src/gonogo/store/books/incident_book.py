@@ -9,7 +9,7 @@ from typing import Any
 
 from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, Kind, Status, TurnOf
 from gonogo.store.books.audit import append_action
-from gonogo.store.engine import Connection, Engine
+from gonogo.store.engine import Connection, Engine, unless_held
 from gonogo.store.readable import readable
 
 _COLUMNS = (
@@ -138,6 +138,12 @@ class StoredIncidents:
         return await self._db.write(
             lambda conn: _change(conn, dependency, cause, signal, turn), shard=dependency
         )
+
+    async def note(
+        self, dependency: str, cause: str, signal: str, turn: TurnOf
+    ) -> IncidentRecord | None:
+        """Do as `change`, for an answer that only looks; None where another process holds the store."""
+        return await unless_held(self._db, self.change(dependency, cause, signal, turn))
 
     async def amend(self, incident_id: str, turn: TurnOf) -> IncidentRecord | None:
         """Change one incident by its id, resolved or not, as `change` does; None if absent."""

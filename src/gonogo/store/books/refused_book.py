@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from gonogo.records import DAY_MS, REFUSED_DAYS, RefusedRows
-from gonogo.store.engine import Connection, Engine
+from gonogo.store.engine import Connection, Engine, unless_held
 from gonogo.store.observations.arrival_times import came_since
 
 # Counts that are kept in all; the oldest go first. Names of fields and files come without end.
@@ -77,7 +77,7 @@ class StoredRefusals:
 
     async def of(self, dependency: str, now_ms: int) -> RefusedRows | None:
         """Read one dependency's recently refused rows, with those that have just come; None: none."""
-        await self._engine.settled()
+        await unless_held(self._engine, self._engine.settled())
         found = await self._engine.read(partial(read_refused, name=dependency))
         return found if found is not None and found.is_recent(now_ms) else None
 

@@ -110,6 +110,10 @@ class Database:
         """None: whoever shares a file is on one machine, and has its clock."""
         return 0
 
+    def waited_s(self) -> float:
+        """See `FileLock.waited_s`."""
+        return self._lock.waited_s()
+
     async def read(self, work: Work[T]) -> T:
         """Run `work` on one snapshot of the store.
 

@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from gonogo.errors import StoreError, plain
 
 # A wait is told after this long: by then it is no longer a busy moment, but somebody's pause.
 TELL_AFTER_S = 1.0
+_COMMIT_S = 0.005
 
 _log = logging.getLogger("gonogo.store")
 # Silent in whoever uses the library, until they ask to hear it; commands and servers do.
@@ -144,6 +146,7 @@ class FileLock:
         self.limit_s = limit_s
         self._descriptor = -1
         self._waiter: _Waiter | None = None
+        self._waits_since: float | None = None
         self._ending = False
         # flock belongs to the open file, which the threads of a process share.
         self._threads = threading.Lock()
@@ -173,12 +176,17 @@ class FileLock:
             self._threads.release()
 
     def is_free(self) -> bool:
-        """Whether nobody holds it just now."""
+        """Whether nobody holds it just now, longer than a commit of observations takes."""
         try:
-            with self.held(0.05):
+            with self.held(_COMMIT_S):
                 return True
         except StoreHeld:
             return False
+
+    def waited_s(self) -> float:
+        """How long this process has stood in the queue for it by now; 0 where it does not."""
+        since = self._waits_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def give_up(self) -> None:
         """Let go whoever waits, and let nobody wait again: the process is about to end."""
@@ -198,12 +206,14 @@ class FileLock:
         if self._waiter is None:
             self._waiter = _Waiter(self._open())
         waiter, limit_s = self._waiter, min(limit_s, 0.0) if self._ending else limit_s
+        self._waits_since = time.monotonic()
         had = waiter.locked_within(min(TELL_AFTER_S, limit_s))
         if not had and limit_s > TELL_AFTER_S and not self._ending:
             _log.warning(
                 "waiting for the store: '%s' is held by %s", self.path, holder_of(self.path)
             )
             had = waiter.locked_within(limit_s - TELL_AFTER_S)
+        self._waits_since = None
         if not had and waiter.is_over:
             return self._locked(limit_s)
         if not had:
