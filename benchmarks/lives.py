@@ -135,6 +135,18 @@ def weekly(rng: np.random.Generator, days: int) -> Lived:
     return lived(rng, replace(made, good=_within(made.good - 0.04 * (hour // 24 % 7 >= 5))))
 
 
+def low_weekends(rng: np.random.Generator, days: int) -> Lived:
+    """Weekends are eight points worse."""
+    made, hour = plan(rng, days), _hours(days)
+    return lived(rng, replace(made, good=_within(made.good - 0.08 * (hour // 24 % 7 >= 5))))
+
+
+def saturday(rng: np.random.Generator, days: int) -> Lived:
+    """From the first Saturday on eight points worse, for good."""
+    made, hour = plan(rng, days), _hours(days)
+    return lived(rng, replace(made, good=_within(made.good - 0.08 * (hour >= 5 * 24))))
+
+
 def night_and_day(rng: np.random.Generator, days: int) -> Lived:
     """Eight hours of night are ten points worse."""
     made, hour = plan(rng, days), _hours(days)
@@ -321,5 +333,7 @@ LIVES = (
     Life("weekly job", weekly_job, RARE),
     Life("two providers", two_providers, RARE),
     Life("tool without outcomes", tool, RARE),
+    Life("weekends 8 points lower", low_weekends, RARE),
+    Life("8 points from a Saturday on", saturday),
     Life("everything at once", everything, {"no_go": 0.05, "caution": 1}),
 )

@@ -70,7 +70,8 @@ def asked_daily(rate: float, a_day: int, seed: int) -> list[Verdict]:
             followed = follow(stream, baseline, own, weight=0.3, zone="UTC", runs=Runs())
             watch = followed.watch()
             finding = finding_of(followed, watch, own, weight=0.3, maturity=Maturity(0.0))
-            said.append(verdict_of(as_far_as_shown(finding, followed, {}, own)))
+            shown = as_far_as_shown(finding, followed, {}, own, zone="UTC")
+            said.append(verdict_of(shown))
     return said
 
 

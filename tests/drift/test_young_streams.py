@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from drift_world import START_MS, calls, open_world
-from gonogo.records import HOUR_MS, Observation
+from gonogo.records import DAY_MS, HOUR_MS, Observation
 
 pytestmark = pytest.mark.anyio
 
@@ -129,3 +130,40 @@ async def test_weekends_that_differ_do_not_hide_hours_at_half_quality(tmp_path: 
         report = await world.app.check_model_drift("m")
     assert "no_go" not in said
     assert (report.verdict, report.status) == ("no_go", "degraded")
+
+
+def _a_day(day: int, bad_share: float) -> list[Observation]:
+    """Three hundred calls of one day, of which a share is bad, evenly over its hours: no chance in it."""
+    made = []
+    for at in range(300):
+        ts = START_MS + day * DAY_MS + at * (DAY_MS // 300)
+        is_bad = math.floor((at + 1) * bad_share) > math.floor(at * bad_share)
+        made.append(
+            Observation(dependency="m", ts_ms=ts, outcome=float(not is_bad), outcome_ts_ms=ts)
+        )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("weekend", "monday", "said"),
+    [
+        (0.20, 0.05, ["caution", "caution", "go"]),  # a habit, perhaps
+        (0.20, 0.20, ["caution", "caution", "no_go"]),  # a fall that began on Saturday
+        (0.60, 0.60, ["no_go", "no_go", "no_go"]),  # larger than habits are
+    ],
+)
+async def test_what_a_first_weekend_alone_shows_is_a_caution(
+    tmp_path: Path, weekend: float, monday: float, said: list[str]
+) -> None:
+    """A baseline of weekdays knows no weekend: one that is worse is a caution, until weekdays say it too."""
+    shares = dict.fromkeys(range(5), 0.05) | {5: weekend, 6: weekend, 7: monday, 8: monday}
+    reports = []
+    async with open_world(tmp_path) as world:
+        for day, share in shares.items():
+            await world.record(_a_day(day, share))
+            reports.append(await world.app.check_model_drift("m"))
+    verdicts = [report.verdict for report in reports]
+    assert [verdicts[5], verdicts[6], verdicts[8]] == said
+    if said[0] == "caution":
+        assert "has days of one kind" in reports[6].summary
+        assert "may have degraded" in reports[6].summary

@@ -31,14 +31,13 @@ from gonogo.drift.ladder import one_look
 from gonogo.errors import NotEnoughData
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import BaselineHours, Gap, RateStream, days_of, missing_for_baseline
-from gonogo.hours.time_slices import hours_of_week
+from gonogo.hours.time_slices import WEEKEND_HOUR, hours_of_week
 from gonogo.hours.value_hours import MetricHours, ValueHours
 from gonogo.records import HOUR_MS, HourCounts
 from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
 
 LATEST_HOURS = 24
-WEEKEND_HOUR = 5 * 24
 _EARLY = (
     "A change in the first two weeks cannot be told from days that differ, as weekends do: evidence is "
     "of what the two largest steps between days leave unexplained, and is false where they are usual."

@@ -20,6 +20,9 @@ doubted. So what came since the baseline is also held against it as a whole:
   interval of the change excludes 0 as well;
 - stable: everything else.
 
+A young stream that fell at a weekend, of which its baseline has none, is degraded, suggestive, until days
+that the baseline knows show the fall as well, or where it is larger than weekends differ by habit.
+
 The evidence is a martingale in the labels that come after the baseline, so that where nothing changes
 it ever reaches 20 with probability at most .05, however often it is asked (Ville 1939). The error of
 the baseline's own mean is left out of the interval of the rate now: with 100 labels it would keep a
@@ -32,15 +35,19 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from gonogo.answers import DriftStatus
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.comparison import COMPARISON_SUGGESTS, compare_rates
 from gonogo.detectors.rate.rule import RateRule, deltas_for
 from gonogo.drift.drift_mix import moved_mix, shifted
 from gonogo.drift.finding import Finding, evidence_of
-from gonogo.drift.follow import FollowedRate
+from gonogo.drift.follow import SEASON_HOURS_MIN, FollowedRate
 from gonogo.errors import plain
+from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import RateStream
+from gonogo.hours.time_slices import WEEKEND_HOUR, hours_of_week
 from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
 
@@ -53,6 +60,11 @@ ONE_LOOK = "no alarm: that interval is of one look, and evidence allows for them
 NEWS_HOURS = 24
 _ANSWERS_MAX = 1e7
 _NEWEST_HOURS = 24
+# Rate points by which no weekend differs by habit, and odds at which days that a baseline knows show a fall.
+_HABIT_MAX, _SHOWN = 0.25, 20.0
+_ONE_KIND = (
+    "its baseline has days of one kind, weekdays or weekend, and only the other kind shows it"
+)
 GUARANTEE = (
     f"Held against its baseline as a whole, evidence of worse ever reaches {COMPARISON_SUGGESTS:g}, a "
     f"caution, with probability at most {1 / COMPARISON_SUGGESTS:g}, however often it is asked, while "
@@ -149,18 +161,62 @@ def as_far_as_shown(
     followed: FollowedRate,
     declared: dict[str, RateStream],
     own: DependencySettings,
+    *,
+    zone: str,
 ) -> Finding:
     """The finding; where it is stable, as far as what came since the baseline has shown it.
+
+    Where it has degraded at a first weekend, as far as days that the baseline knows show it.
 
     Args:
         finding: Of the detector's run.
         followed: The rate that it ran over.
         declared: Its declared slices, by which a moved mix is told from a fall.
         own: The dependency's settings.
+        zone: Where weekends are local.
     """
+    if finding.status == "degraded":
+        return _held_at_weekends(finding, followed, own, zone=zone)
     if finding.status == "stable" and finding.current and finding.current.since == "baseline":
         finding = _since_baseline(finding, followed, declared, own)
     return one_look(finding)
+
+
+def _held_at_weekends(
+    finding: Finding, followed: FollowedRate, own: DependencySettings, *, zone: str
+) -> Finding:
+    """The finding; a fall that only days of a kind show that the baseline lacks is a caution for now.
+
+    For sure it is a change, and a habit as likely as a fall, until two weekends were seen.
+    """
+    stream, hours = followed.stream, followed.hours
+    is_young = int(stream.hour[-1]) < hours.start_hour + SEASON_HOURS_MIN
+    if finding.status != "degraded" or finding.onset is None or not is_young:
+        return finding
+    weekend = hours_of_week(stream.hour, zone=zone) >= WEEKEND_HOUR
+    known = np.unique(weekend[stream.hour < hours.end_hour])
+    change = finding.change
+    if len(known) > 1 or change is None or abs(change.absolute) > _HABIT_MAX:
+        return finding
+    onset = first_hour(moment(finding.onset.ts, name="onset", zone="UTC").start_ms)
+    alike = (stream.hour >= max(onset, hours.end_hour)) & np.isin(weekend, known)
+    since = replace(
+        stream, hour=stream.hour[alike], n=stream.n[alike], bad=stream.bad[alike], remembered=None
+    )
+    if since.labels and worse_nats(followed.baseline, since, followed, own) >= math.log(_SHOWN):
+        return finding
+    return as_caution(finding)
+
+
+def as_caution(finding: Finding) -> Finding:
+    """A fall by no more than weekends may differ, as a caution that says why."""
+    change, evidence = finding.change, finding.evidence
+    if finding.status != "degraded" or evidence is None:
+        return finding
+    if change is None or abs(change.absolute) > _HABIT_MAX:
+        return finding
+    held = evidence.model_copy(update={"level": "suggestive"})
+    return replace(finding, evidence=held, notes=(*finding.notes, _ONE_KIND))
 
 
 def _since_baseline(

@@ -19,7 +19,7 @@ from gonogo.drift.drift_values import value_finding
 from gonogo.drift.drift_words import verdict_of
 from gonogo.drift.finding import DriftQuestion, Finding
 from gonogo.drift.follow import FollowedRate, follow
-from gonogo.drift.ladder import as_far_as_shown, settled_mix
+from gonogo.drift.ladder import as_caution, as_far_as_shown, settled_mix
 from gonogo.drift.rates import finding_of, unjudged
 from gonogo.drift.read import DriftData
 from gonogo.drift.signals.budget_shares import HOURS_A_DAY, VALUES, SignalQuestion
@@ -102,7 +102,7 @@ async def followed_streams(
             if of_slice is not None and verdict_of(finding) != "no_go":
                 findings.append(_if_it_matters(of_slice, own))
         else:
-            finding = as_far_as_shown(finding, followed, {}, own)
+            finding = as_far_as_shown(finding, followed, {}, own, zone=zone)
         findings.append(_if_it_matters(finding, own))
     if len(data.golden.item) and question.segment is None:
         findings.append(_golden(data, own, accepted, zone=zone))
@@ -140,7 +140,8 @@ def _in_slices(
         given = explained_by_mix(followed, watch, declared, onset_hour, min_effect=own.min_effect)
     if given is not None:
         finding = shifted(finding, given.moved)
-    finding = as_far_as_shown(finding, followed, declared, own)
+    fell = finding.status == "degraded"
+    finding = as_far_as_shown(finding, followed, declared, own, zone=zone)
     found = sliced(
         followed,
         declared,
@@ -159,6 +160,8 @@ def _in_slices(
             now=int(followed.stream.hour[-1]),
             min_effect=own.min_effect,
         )
+    if fell and verdict_of(finding) == "caution" and found.finding is not None:
+        found = replace(found, finding=as_caution(found.finding))
     parts = None
     if finding.current is not None:
         key = finding.mix.key if finding.mix is not None else None

@@ -27,6 +27,8 @@ HOUR_BANDS = ("00-06", "06-12", "12-18", "18-24")
 TIME_KEYS = {"day_type": DAY_TYPES, "hour_band": HOUR_BANDS}
 FIRST_WEEKEND_DAY = 5
 HOURS_A_DAY = 24
+# Of the hours of a week, the first of its weekend.
+WEEKEND_HOUR = FIRST_WEEKEND_DAY * HOURS_A_DAY
 DAYS_A_BLOCK = 64
 HOURS_A_BLOCK = HOURS_A_DAY * DAYS_A_BLOCK
 EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday
