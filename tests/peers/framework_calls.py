@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from types import SimpleNamespace
 
 from agents import Agent as OpenAIAgent
 from agents import ModelResponse, Runner, Usage, set_tracing_disabled
@@ -13,6 +14,7 @@ from agents.models.interface import Model
 from langchain.agents import create_agent
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.tools import ToolException, tool
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage
@@ -34,15 +36,45 @@ class Fixed(Model):  # type: ignore[misc] # its package is in this environment a
         )
         return ModelResponse([message], Usage(requests=1, input_tokens=300, output_tokens=20), "r")
 
-    def stream_response(self, *_: object, **__: object) -> AsyncIterator[object]:
-        """Not asked here."""
-        raise NotImplementedError
+    async def stream_response(self, *_: object, **__: object) -> AsyncIterator[object]:
+        """A stream that ends by saying that it failed."""
+        yield SimpleNamespace(response=SimpleNamespace(usage=None, status="failed"))
 
 
 async def words(_: list[ModelMessage], __: AgentInfo) -> AsyncIterator[str]:
     """An answer in pieces."""
     yield "a "
     yield "stream"
+
+
+class Caller(GenericFakeChatModel):  # type: ignore[misc] # as above
+    """A model that calls the tools that it was told to."""
+
+    def bind_tools(self, *_: object, **__: object) -> Caller:
+        """Take any tools."""
+        return self
+
+
+@tool  # type: ignore[untyped-decorator] # as above
+def broken() -> str:
+    """Fail, which the framework tells the model in a message."""
+    raise ToolException("broken")
+
+
+async def failures(store: str, config: str) -> None:
+    """Calls that fail without an exception: a tool's, and a stream's."""
+    gate = CallGate(store=store, config=config)
+    broken.handle_tool_error = True
+    called = AIMessage(
+        "", tool_calls=[{"name": "broken", "args": {}, "id": "1", "type": "tool_call"}]
+    )
+    model = Caller(messages=iter([called, AIMessage("so be it")]))
+    middleware = langchain.GateMiddleware(gate, tools=gate, dependency="langchain-caller")
+    agent = create_agent(model, [broken], middleware=[middleware])
+    await agent.ainvoke({"messages": [{"role": "user", "content": "call it"}]})
+    async for _ in openai_agents.GatedModel(Fixed(), gate, dependency="failed").stream_response():
+        pass
+    assert gate.flush(30)
 
 
 async def main(store: str, config: str) -> None:
@@ -83,6 +115,7 @@ async def main(store: str, config: str) -> None:
         await create_agent(fake, middleware=[langchain.GateMiddleware(beyond)]).ainvoke(asked)
         refused -= 1
     refused += 1
+    await failures(store, config)
     print(refused)  # noqa: T201 - read by the test
 
 
