@@ -116,6 +116,54 @@ def test_an_evaluation_finds_its_call_after_a_restart(tmp_path: Path) -> None:
     assert (report["n"], report["parts"]["quality"]["n"]) == (2, 1)
 
 
+def change(**stated: str) -> bytes:
+    """An event of OpenTelemetry that tells of a change now."""
+    request = ExportLogsServiceRequest()
+    record = request.resource_logs.add().scope_logs.add().log_records.add()
+    record.event_name, record.time_unix_nano = "gonogo.change", time.time_ns()
+    for name, value in stated.items():
+        record.attributes.add(key=f"gonogo.{name}").value.string_value = value
+    return bytes(request.SerializeToString())
+
+
+def test_a_pipeline_tells_of_a_change_by_a_webhook_or_an_event(tmp_path: Path) -> None:
+    """Each once, however often it is sent; what cannot be recorded is said, and costs nothing else."""
+    store = tmp_path / "store.db"
+    with receiver(store) as client:
+        sent(client, "traces", spans(3))
+        stated = {
+            "what": "deploy",
+            "dependency": "gpt",
+            "version": "v7",
+            "at": "2026-01-02T03:04Z",
+        }
+        first = client.post("/v1/changes", json=stated)
+        assert (first.status_code, len(first.json()["recorded"])) == (200, 1)
+        assert client.post("/v1/changes", json=stated).json() == {"recorded": []}
+        for wrong, status, said in (
+            ({"what": "holiday"}, 400, "deploy, prompt, config"),
+            ({"what": "deploy", "dependency": "gtp"}, 404, "gpt"),
+            ({"what": "deploy", "when": "now"}, 400, "'when' is no key"),
+            ({"what": "deploy", "at": "soon"}, 400, "must be a time"),
+            ({"what": "deploy", "at": "2999-01-01T00:00Z"}, 400, "a day ahead"),
+            ({"what": ["deploy"]}, 400, "must be text"),
+            (["deploy"], 400, "is no object"),
+        ):
+            refused = client.post("/v1/changes", json=wrong)
+            assert refused.status_code == status, wrong
+            assert said in refused.json()["message"], wrong
+        prompt = change(what="prompt", note="shorter")
+        for body in (prompt, prompt, change(what="holiday")):
+            assert client.post("/v1/logs", content=body, headers=PROTOBUF).status_code == 200
+        assert client.get("/healthz").json()["observations"] == 3
+    listed = typed("decisions", "list", "--kind", "change_event", store=store).stdout
+    assert [listed.count(told) for told in ("deploy v7", "prompt (shorter)", "holiday")] == [
+        1,
+        1,
+        0,
+    ]
+
+
 def test_refusals_are_told_in_the_protocol_s_own_words(tmp_path: Path) -> None:
     """Partial success, broken bodies, bodies over the limit, other places and methods."""
     with receiver(tmp_path / "gonogo.db") as client:

@@ -14,7 +14,7 @@ from gonogo import answers as a
 from gonogo.app import Gonogo
 from gonogo.app.parts import Stores
 from gonogo.errors import StoreError, UnknownTarget
-from gonogo.incidents.change_events import ChangeEvent
+from gonogo.ports.change_event import ChangeEvent
 from gonogo.records import Decision, Verdict
 from gonogo.server.surface import build_server
 from gonogo.settings import BudgetSettings, Settings, WorkloadSettings

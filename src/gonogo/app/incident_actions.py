@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import get_args
 
 from gonogo.answers import IncidentList
 from gonogo.app.parts import Stores
@@ -11,8 +12,9 @@ from gonogo.border.characters import name_of
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.hours.periods import moment
 from gonogo.incidents.by_hand import EntryOf, acknowledge, assign, note, resolve
-from gonogo.incidents.change_events import ChangeEvent, entry_of_change
+from gonogo.incidents.change_events import entry_of_change, recorded_changes
 from gonogo.incidents.handle import get_incidents, incidents_named
+from gonogo.ports.change_event import ChangeEvent, What
 from gonogo.ports.incidents import IncidentRecord
 from gonogo.records import DAY_MS, Decision
 from gonogo.views.decision_log import incident_entry
@@ -124,26 +126,28 @@ async def record_change(
     note: str | None = None,
     at: str | None = None,
     now_ms: int,
+    actor: str | None = None,
 ) -> list[Decision]:
-    """Record a change of these dependencies, or of all; the entries of the decision log.
+    """Record a change of these dependencies, or of all; the new entries of the decision log.
+
+    A change that is told again, as a pipeline does that got no answer, is one change.
 
     Raises:
         UnknownTarget: A name is neither recorded nor configured.
-        ParameterError: The time is none or lies over a day ahead, or a slice is not KEY=VALUE.
+        ParameterError: It is no kind of change, the time is none or lies over a day ahead, or a slice is not
+            KEY=VALUE.
     """
-    known = {*await stores.telemetry.names(), *stores.settings.dependencies}
-    meant = [name_of(name) for name in names]
-    for name in meant:
-        if name not in known:
-            raise UnknownTarget(
-                "dependency", name, sorted(known), "Record observations first, or check the name."
-            )
+    if what not in get_args(What):
+        raise ParameterError(
+            f"'{plain(what, 60)}' is no kind of change: {', '.join(get_args(What))}."
+        )
+    meant = await _known_names(stores, names)
     if segment is not None and "=" not in segment:
-        raise ParameterError(f"--segment '{plain(segment, 60)}' is not KEY=VALUE.")
+        raise ParameterError(f"segment '{plain(segment, 60)}' is not KEY=VALUE.")
     zone = stores.settings.timezone
     at_ms = now_ms if at is None else moment(at, name="at", zone=zone).start_ms
     if at_ms > now_ms + DAY_MS:
-        raise ParameterError(f"--at '{plain(at or '', 60)}' is more than a day ahead of the clock.")
+        raise ParameterError(f"at '{plain(at or '', 60)}' is more than a day ahead of the clock.")
     made = []
     touched: list[str | None] = [*dict.fromkeys(meant)] or [None]
     for one in touched:
@@ -155,16 +159,30 @@ async def record_change(
             segment=_short(segment),
             note=_short(note),
         )
+        told = await recorded_changes(stores.decisions, one, start_ms=at_ms, end_ms=at_ms)
+        if event in told:
+            continue
         entry = entry_of_change(
             event,
             entry_id=stores.new_id(now_ms),
             now_ms=now_ms,
-            actor=stores.actor,
+            actor=actor or stores.actor,
             digest=stores.settings.digest,
         )
         await stores.decisions.append(entry)
         made.append(entry)
     return made
+
+
+async def _known_names(stores: Stores, names: Sequence[str]) -> list[str]:
+    known = {*await stores.telemetry.names(), *stores.settings.dependencies}
+    meant = [name_of(name) for name in names]
+    for name in meant:
+        if name not in known:
+            raise UnknownTarget(
+                "dependency", name, sorted(known), "Record observations first, or check the name."
+            )
+    return meant
 
 
 def _short(text: str | None) -> str | None:

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from gonogo.fallback.reconcile import Reconciliation
     from gonogo.fallback.recover import RecoveryOutcome
     from gonogo.fallback.rehearsed import ConfirmedBy
-    from gonogo.incidents.change_events import ChangeEvent
     from gonogo.ingest.batches import Reading
     from gonogo.ingest.load import LoadReport, Progress
     from gonogo.ingest.mapping import ColumnMap
     from gonogo.money.calibration import CalibrationTable
     from gonogo.ports.actuators import Step
+    from gonogo.ports.change_event import ChangeEvent
     from gonogo.store.books.audit import ChainCheck
     from gonogo.store.repair import FigureComparison, Removal
     from gonogo.views.gauges import Gauges

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from gonogo.answers import rfc3339
 from gonogo.cli.command import Session, command
 from gonogo.config.durations import duration_s
 from gonogo.errors import ParameterError, StoreError, plain
+from gonogo.ports.change_event import What
 from gonogo.text.answer_text import decision_json
 from gonogo.text.facts import promotion_table
 from gonogo.text.forms import Table, shares
@@ -306,10 +307,7 @@ async def verify(
 async def event(
     session: Session,
     *,
-    what: Annotated[
-        Literal["deploy", "prompt", "config", "provider", "data"],
-        typer.Argument(help="What was changed."),
-    ],
+    what: Annotated[What, typer.Argument(help="What was changed.")],
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]…", help="What it touches; else all.")
     ] = None,
@@ -336,5 +334,7 @@ async def event(
         at=at,
         now_ms=session.app.clock(),
     )
+    if not made:
+        session.screen.line("It was recorded before: nothing is added.")
     for entry in made:
         session.screen.line(decision_json(entry) if session.screen.as_json else entry.summary)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from gonogo.answers import DriftReport, rfc3339
+from gonogo.ports.change_event import ChangeEvent
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS, HOUR_MS, Decision, Dependency
 from gonogo.text.forms import minute
@@ -28,26 +28,6 @@ BEGINS_WITHIN_MS = DAY_MS
 TOLD_MAX = 3
 
 Bearing = Literal["supported", "unknown", "against"]
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeEvent:
-    """A recorded change. `dependency` is None where it may touch all; `version`, `segment`: what it touches."""
-
-    what: str
-    at_ms: int
-    dependency: str | None = None
-    version: str | None = None
-    segment: str | None = None
-    note: str | None = None
-
-    @property
-    def told(self) -> str:
-        """The change in words."""
-        parts = [self.what, self.version, self.segment and f"of {self.segment}"]
-        named = " ".join(part for part in parts if part)
-        note = f" ({self.note})" if self.note else ""
-        return f"{named}{note} at {minute(rfc3339(self.at_ms))}"
 
 
 def entry_of_change(
@@ -79,9 +59,9 @@ def entry_of_change(
 
 
 async def recorded_changes(
-    log: DecisionLog, dependency: str, *, start_ms: int, end_ms: int
+    log: DecisionLog, dependency: str | None, *, start_ms: int, end_ms: int
 ) -> list[ChangeEvent]:
-    """The changes of a period that may touch a dependency, the newest first; of the last 500 recorded."""
+    """The changes of a period that may touch a dependency (None: all), the newest first; of the last 500 recorded."""
     found = [
         ChangeEvent(**json.loads(entry.answer))
         for entry in await log.decisions(kind=CHANGE, limit=READ_MAX)

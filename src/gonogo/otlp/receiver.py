@@ -1,4 +1,4 @@
-"""The receiver's HTTP surface: `/v1/traces`, `/v1/metrics`, `/v1/logs`, and `/healthz` with counts."""
+"""The receiver's HTTP surface: `/v1/traces`, `/v1/metrics`, `/v1/logs`, `/v1/changes`, and `/healthz` with counts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from starlette.routing import Route
 
 from gonogo.answers import rfc3339
 from gonogo.app import Gonogo
+from gonogo.app.incident_actions import record_change
 from gonogo.app.taking_back import forget
-from gonogo.errors import GonogoError
+from gonogo.errors import GonogoError, ParameterError, UnknownTarget
 from gonogo.http.guard import Place, bearer, holds, listening_socket, refusal, refuse_without_token
 from gonogo.ingest.otlp.collect import Batch, Collector, metrics_run
+from gonogo.ingest.otlp.stated_changes import change_of_json
 from gonogo.ingest.otlp.wire import (
     BODY_BYTES_MAX,
     MalformedMessage,
@@ -32,6 +34,8 @@ from gonogo.store.observations.forget import Selection
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from gonogo.ports.change_event import ChangeEvent
 
 # Which way in what it takes came by.
 WRITER = "otlp"
@@ -77,6 +81,8 @@ class Receiver:
                     batch.refused += 1
                     batch.problem = f"{rejection.field} {rejection.problem}"
             await self._keep(batch)
+            for change in batch.changes:
+                await self._note_change(change, batch)
         except MalformedMessage as problem:
             return _failed(problem.status, content_type, str(problem))
         except GonogoError as error:
@@ -84,6 +90,43 @@ class Receiver:
             return _failed(503, content_type, str(error), retry)
         told = answer(signal, content_type, rejected=batch.refused, problem=batch.problem)
         return Response(told, media_type=content_type)
+
+    async def change(self, request: Request) -> Response:
+        """Answer a pipeline that tells of one change, as JSON."""
+        try:
+            body = await _bounded_body(request)
+            event = change_of_json(body, now_ms=self._app.clock())
+            told = await self._record(event)
+        except MalformedMessage as problem:
+            return _failed(problem.status, "", str(problem))
+        except (ParameterError, UnknownTarget) as error:
+            return _failed(404 if isinstance(error, UnknownTarget) else 400, "", str(error))
+        except GonogoError as error:
+            return _failed(503, "", str(error), {"retry-after": RETRY_AFTER_S})
+        return JSONResponse({"recorded": told})
+
+    async def _note_change(self, event: ChangeEvent, batch: Batch) -> None:
+        """Record a change that an event told; one that cannot be is counted with what is refused."""
+        try:
+            await self._record(event)
+        except (ParameterError, UnknownTarget) as error:
+            batch.refused += 1
+            batch.problem = str(error)
+
+    async def _record(self, event: ChangeEvent) -> list[str]:
+        """Record a change under this way in; in words what is new of it."""
+        made = await record_change(
+            await self._app.stores(),
+            event.what,
+            () if event.dependency is None else (event.dependency,),
+            version=event.version,
+            segment=event.segment,
+            note=event.note,
+            at=rfc3339(event.at_ms),
+            now_ms=self._app.clock(),
+            actor=WRITER,
+        )
+        return [entry.summary for entry in made]
 
     async def _read(
         self, signal: Signal, body: bytes, encoding: str | None, content_type: str
@@ -191,7 +234,8 @@ def site(receiver: Receiver, *, place: Place, token: str | None) -> ASGIApp:
     async def healthz(_: Request) -> Response:
         return JSONResponse(receiver.health())
 
-    inner = Starlette(routes=[*map(route, SIGNALS), Route("/healthz", healthz)])
+    changes = Route("/v1/changes", receiver.change, methods=["POST"])
+    inner = Starlette(routes=[*map(route, SIGNALS), changes, Route("/healthz", healthz)])
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)

@@ -6,9 +6,13 @@ Sources: Claude Code, "Monitoring"; Codex, "Observability and telemetry"; Gemini
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.otlp.names import Scalar
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 AGENTS = ("claude_code.", "codex.", "gemini_cli.")
 _PROVIDERS = {"claude_code": "anthropic", "codex": "openai", "gemini_cli": "google"}
@@ -59,3 +63,14 @@ def counts_apart(name: str) -> bool:
 def provider_of(name: str) -> str:
     """Whose models an agent asks where it does not say so."""
     return _PROVIDERS[name.partition(".")[0]]
+
+
+def event_name(record: LogRecord) -> str:
+    """The event's name, in whichever of its three places it stands."""
+    name: str = record.event_name
+    if not name:
+        named = (a.value.string_value for a in record.attributes if a.key == "event.name")
+        name = next(named, "")
+    body: str = record.body.string_value
+    # Claude Code has the short name in the attribute and the long one in the body.
+    return body if not name or body == f"claude_code.{name}" else name

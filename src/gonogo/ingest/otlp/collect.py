@@ -17,6 +17,7 @@ from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.otlp.agent_events import (
     AGENTS,
     counts_apart,
+    event_name,
     failure_of,
     provider_of,
     tells_of_call,
@@ -40,6 +41,7 @@ from gonogo.ingest.otlp.same_calls import (
     SpanCall,
 )
 from gonogo.ingest.otlp.spans import call_fields, judgement
+from gonogo.ingest.otlp.stated_changes import change_of
 from gonogo.ingest.otlp.wire import Signal, decode
 from gonogo.ingest.token_usage import token_fields
 from gonogo.records import HOUR_MS, Observation, Rejection
@@ -55,7 +57,10 @@ if TYPE_CHECKING:
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+    from gonogo.ports.change_event import ChangeEvent
+
 EVALUATION = "gen_ai.evaluation.result"
+CHANGE = "gonogo.change"
 EXCEPTION = "exception"
 STATUS_ERROR = 2
 COVERED = 10_000
@@ -76,6 +81,7 @@ class Batch:
         told: By service and dependency, the newest call told by itself, where that is news to the store.
         first_told: Of those that nothing told of before, the first one: what metrics counted from then
             on was counted twice.
+        changes: What was deployed or configured, as a pipeline tells it.
     """
 
     observations: list[Observation] = field(default_factory=list)
@@ -85,6 +91,7 @@ class Batch:
     rejected: list[Rejection] = field(default_factory=list)
     told: dict[tuple[str, str], int] = field(default_factory=dict)
     first_told: dict[tuple[str, str], int] = field(default_factory=dict)
+    changes: list[ChangeEvent] = field(default_factory=list)
 
 
 class Collector:
@@ -212,9 +219,13 @@ class Collector:
             for scope in resource.scope_logs:
                 for record in scope.log_records:
                     self.tally.items += 1
-                    name = _event_name(record)
+                    name = event_name(record)
                     if name == EVALUATION:
                         self._evaluation(record, batch, now_ms)
+                    elif name == CHANGE:
+                        found = read_attributes(record.attributes, self.tally)
+                        at_ms = round(_time_s(record, now_ms) * 1000)
+                        batch.changes.append(change_of(found, at_ms))
                     elif name.startswith(AGENTS):
                         self._agent_event(record, name, service, batch, now_ms)
                     else:
@@ -367,17 +378,6 @@ def _add_outcome(fields: dict[str, object], said: Outcome | None) -> None:
     stated = fields.get("metrics")
     if said.metrics:
         fields["metrics"] = {**said.metrics, **(stated if isinstance(stated, dict) else {})}
-
-
-def _event_name(record: LogRecord) -> str:
-    """The event's name, in whichever of its three places it stands."""
-    name: str = record.event_name
-    if not name:
-        named = (a.value.string_value for a in record.attributes if a.key == "event.name")
-        name = next(named, "")
-    body: str = record.body.string_value
-    # Claude Code has the short name in the attribute and the long one in the body.
-    return body if not name or body == f"claude_code.{name}" else name
 
 
 def _time_s(record: LogRecord, now_ms: int) -> float:
