@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from drift_world import START_MS, World, calls, hour_of, open_world
+from gonogo.answers import rfc3339
 from gonogo.answers.chart_points import BudgetHistory, DriftHistory, FleetHistory
 from gonogo.app import Gonogo
+from gonogo.app.incident_actions import record_change
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
 from gonogo.settings import BudgetSettings, Settings
 
@@ -54,6 +56,26 @@ async def test_every_label_is_in_one_point_and_the_means_are_the_data(world: Wor
     assert history.high is not None
     for low, mean, high in zip(history.low, history.mean, history.high, strict=True):
         assert low <= mean <= high
+
+
+async def test_changes_of_the_time_that_is_drawn_stand_on_the_chart(world: World) -> None:
+    """Of this dependency or of all, oldest first; not of another, nor from before the chart begins."""
+    stores = await world.app.stores()
+    now_ms = world.app.clock()
+    for what, names, days in (
+        ("deploy", ["m"], 7),
+        ("prompt", [], 3),
+        ("config", ["m"], 90),
+    ):
+        at = rfc3339(now_ms - days * DAY_MS)
+        await record_change(stores, what, names, version="v2", at=at, now_ms=now_ms)
+    history = await drift(world)
+    assert history.changes is not None
+    assert [one.text for one in history.changes] == ["deploy v2", "prompt v2"]
+    assert [one.at for one in history.changes] == [
+        rfc3339(now_ms - days * DAY_MS) for days in (7, 3)
+    ]
+    assert [one.text for one in (await drift(world, days=5)).changes or ()] == ["prompt v2"]
 
 
 async def test_the_band_holds_the_healthy_days_and_not_the_bad_ones(world: World) -> None:

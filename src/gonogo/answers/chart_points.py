@@ -20,6 +20,13 @@ class Reference(Part):
     )
 
 
+class ChangeMark(Part):
+    """A change that somebody recorded: what, and the version or slice that it touches."""
+
+    at: Time
+    text: str
+
+
 class DriftHistory(Part):
     """One metric over time. Point i covers bucket `at[i]`, which is `at[i] * bucket_s` after start."""
 
@@ -35,6 +42,7 @@ class DriftHistory(Part):
     high: list[Number] | None = None
     baseline: Reference | None = None
     alarm: Time | None = None
+    changes: list[ChangeMark] | None = None
 
 
 class FleetHistory(Part):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gonogo.answers import DriftReport, Onset, rfc3339
-from gonogo.answers.chart_points import Bucket, DriftHistory, Reference
+from gonogo.answers.chart_points import Bucket, ChangeMark, DriftHistory, Reference
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.intervals import rate_interval95
 from gonogo.detectors.rate.null import Episode
@@ -18,14 +18,17 @@ from gonogo.drift.finding import DriftQuestion, hour_end, hour_start
 from gonogo.drift.follow import FollowedRate, follow
 from gonogo.drift.read import DriftData, read_drift
 from gonogo.drift.streams import WEIGHTS
-from gonogo.errors import ParameterError
+from gonogo.errors import ParameterError, plain
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import RATE_METRICS, RateMetric, RateStream
+from gonogo.incidents.change_events import recorded_changes
 from gonogo.ports.telemetry import DecisionLog, Telemetry
 from gonogo.records import HOUR_MS, MICRO, GoldenAnswers
 from gonogo.settings import Settings
 
 POINTS_MAX = 96
+CHANGES_MAX = 5
+CHANGE_CHARS = 24
 # An outage is drawn by the hour while it and the day before it fit into the points of a chart.
 SUDDEN_HOURS_MAX = HOURS_BEFORE = 24
 OUTAGE_HOURS_MAX = POINTS_MAX - HOURS_BEFORE
@@ -103,7 +106,18 @@ async def drift_history(
         counts = _since(counts, data.until - math.ceil(24 * days))
     elif began is not None and data.until - began <= OUTAGE_HOURS_MAX:
         counts = _since(counts, began - HOURS_BEFORE)
-    return _drawn(counts, metric, followed, alarm_hour) if len(counts.hour) else None
+    drawn = _drawn(counts, metric, followed, alarm_hour)
+    return drawn and drawn.model_copy(update={"changes": await _changes(log, data, counts)})
+
+
+async def _changes(log: DecisionLog, data: DriftData, counts: _Counts) -> list[ChangeMark] | None:
+    """The newest changes recorded for the time that is drawn, oldest first."""
+    start_ms, end_ms = int(counts.hour[0]) * HOUR_MS, data.until * HOUR_MS
+    found = await recorded_changes(log, data.known.name, start_ms=start_ms, end_ms=end_ms)
+    return [
+        ChangeMark(at=rfc3339(one.at_ms), text=plain(one.named, CHANGE_CHARS))
+        for one in reversed(found[:CHANGES_MAX])
+    ] or None
 
 
 def _rate(stream: RateStream, metric: RateMetric, followed: FollowedRate | None) -> _Counts:
@@ -175,7 +189,9 @@ def _since(counts: _Counts, hour: int) -> _Counts:
 
 def _drawn(
     counts: _Counts, metric: str, followed: FollowedRate | None, alarm_hour: int | None
-) -> DriftHistory:
+) -> DriftHistory | None:
+    if not len(counts.hour):
+        return None
     span = int(counts.hour[-1] - counts.hour[0]) + 1
     name, size, shift = next((b for b in BUCKETS if span <= b[1] * POINTS_MAX), BUCKETS[-1])
     buckets, at = np.unique((counts.hour + shift) // size, return_inverse=True)

@@ -65,7 +65,10 @@ function driftMarks(report, history, { x, width, height, times }) {
     drawn.push(s("path", { class: "flag", d: `M${x(alarm)} ${top}l8 4-8 4z` }));
     marks.push({ text: `alarm ${when(alarm)}`, at: x(alarm) });
   }
-  drawn.push(labels(marks, { width }));
+  const changes = (history.changes ?? []).map((change) => ({ text: change.text, at: x(inside(Date.parse(change.at))) }));
+  drawn.push(changes.map(({ at }) => s("line", { class: "made", x1: at, x2: at, y1: top, y2: bottom })));
+  // Above the word `baseline`; what people did has the foot of the chart, what was found its head.
+  drawn.push(labels(changes, { width, y: (row) => bottom - 20 - LABEL.row * row }), labels(marks, { width }));
   return drawn;
 }
 
@@ -77,6 +80,7 @@ const driftLegend = (history, report) => [
   history.baseline?.band95 && key("95% of points fall here while nothing changes", s("rect", { class: "band", width: 18, height: 12 }), s("path", { class: "mean", d: "M0 6h18" })),
   history.baseline?.band95 && key("point outside the band", s("path", { class: "odd", d: "M9 2l4 4-4 4-4-4z" })),
   report.onset && key("onset may lie here", s("rect", { class: "doubt", width: 18, height: 12 })),
+  history.changes && key("recorded change", s("path", { class: "made", d: "M9 0v12" })),
   history.alarm && key("alarm", s("path", { class: "alarm", d: "M6 0v12" }), s("path", { class: "flag", d: "M6 1l8 3-8 3z" })),
 ];
 

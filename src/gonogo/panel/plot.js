@@ -55,14 +55,14 @@ const LABEL = { row: 14, letter: 6.6, gap: 8 };
 
 /* Labels above a plot, inside the chart, and none over another: {text, at} each; what has no room
    beside those before it goes a row down. */
-function labels(given, { width }) {
+function labels(given, { width, y = (row) => LABEL.row * (row + 1) }) {
   const ends = [];
   const drawn = [...given].sort((a, b) => a.at - b.at).map(({ text, at }) => {
     const size = text.length * LABEL.letter;
     const left = Math.max(Math.min(at - size / 2, width - PAD.right - size), PAD.left);
     const row = [...ends, -Infinity].findIndex((end) => left >= end + LABEL.gap);
     ends[row] = left + size;
-    return s("text", { class: "strong", x: left, y: LABEL.row * (row + 1) }, text);
+    return s("text", { class: "strong", x: left, y: y(row) }, text);
   });
   return drawn;
 }

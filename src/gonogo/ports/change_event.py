@@ -23,9 +23,13 @@ class ChangeEvent:
     note: str | None = None
 
     @property
-    def told(self) -> str:
-        """The change in words."""
+    def named(self) -> str:
+        """The kind of change and what it touches, in words."""
         parts = [self.what, self.version, self.segment and f"of {self.segment}"]
-        named = " ".join(part for part in parts if part)
+        return " ".join(part for part in parts if part)
+
+    @property
+    def told(self) -> str:
+        """The change in words, with when it was."""
         note = f" ({self.note})" if self.note else ""
-        return f"{named}{note} at {minute(rfc3339(self.at_ms))}"
+        return f"{self.named}{note} at {minute(rfc3339(self.at_ms))}"
