@@ -73,17 +73,22 @@ async def test_tokens_without_a_price_cost_what_was_declared_and_the_budget_ends
 
 
 async def test_calls_that_fail_do_not_open_the_gate(gate: CallGate, tmp_path: Path) -> None:
-    """Whoever makes them fail would have the money of the next ones held no more."""
+    """Whoever makes them fail would have the money of the next ones held no more.
+
+    Fewer go on than have money, where the verdict is asked again meanwhile: so many failures are a no_go.
+    """
     for _ in range(20):
-        with suppress(ZeroDivisionError), gate.call("model", kind="model"):
+        with suppress(ZeroDivisionError, CallRefusedError), gate.call("model", kind="model"):
             raise ZeroDivisionError
-    for _ in range(10):
-        with gate.call("model", kind="model"):
-            pass
-    with pytest.raises(CallRefusedError, match="remaining budget"), gate.call("model"):
-        pass
+    went_on = 0
+    for _ in range(20):
+        with suppress(CallRefusedError), gate.call("model", kind="model"):
+            went_on += 1
+    assert went_on <= 10
     assert gate.flush(20)
-    assert await money(tmp_path) == (1.0, 0.0)
+    spent, held = await money(tmp_path)
+    assert spent == pytest.approx(went_on / 10)
+    assert held == 0
 
 
 async def test_tokens_with_a_price_cost_it(gate: CallGate, tmp_path: Path) -> None:
