@@ -50,6 +50,22 @@ def test_a_total_outage_of_many_began_when_it_began() -> None:
     assert abs(found.start - (HOURS - 6)) <= 1
 
 
+@pytest.mark.parametrize(("days", "named"), [(2, 8), (4, 3)])
+def test_an_outage_of_days_began_when_it_began(days: int, named: int) -> None:
+    """Ten that fail in six of ten calls, for longer than evidence looks back: not "since a day ago".
+
+    The longer it lasts, the more of it is taken for what is normal, and the fewer are named.
+    """
+    began = HOURS - 24 * days
+    for seed in range(10):
+        rng = np.random.default_rng((9, seed))
+        failed, n = steady(10, seed)
+        failed[:, began:] = rng.binomial(n[:, began:], 0.6)
+        found = failing_together(failed, n)
+        assert abs(found.start - began) <= 2
+        assert len(found.members) >= named
+
+
 def test_one_members_own_outage_is_not_shared() -> None:
     """One of five fails outright; the others say that nothing is shared."""
     failed, n = steady(5, 2)

@@ -21,7 +21,7 @@ from gonogo.detectors.log_space import log_rising
 from gonogo.detectors.trust.calibration_health import FALSE_DISCOVERY_RATE, benjamini_hochberg
 from gonogo.errors import DataError
 
-# A shared outage began in one of these last hours; older ones are drift's business.
+# Evidence that members fail together is of these last hours; since when is told by all of them.
 STARTS_MAX = 24
 NEWEST_HOURS = 2
 # A member with fewer calls in those is known by its newest so many: one call in two hours says nothing.
@@ -41,7 +41,7 @@ class GroupFinding:
     """Evidence that members fail together now; `members` are the rows that do.
 
     `e_value`: where each member only has incidents of its own, its mean is at most 1. `start` is
-    the column since which it is strongest.
+    the column since which they are likeliest to fail.
     """
 
     members: tuple[int, ...]
@@ -83,24 +83,26 @@ def failing_together(failed: Ints, n: Ints) -> GroupFinding:
     own = _own_rate(_bad_nats(failed, n, normal), n)
     starts = np.arange(max(failed.shape[1] - STARTS_MAX, 0), failed.shape[1])
     # From each start to the end: columns of sums.
-    since_failed = np.cumsum(failed[:, ::-1], axis=1)[:, ::-1][:, starts]
-    since_n = np.cumsum(n[:, ::-1], axis=1)[:, ::-1][:, starts]
+    all_failed = np.cumsum(failed[:, ::-1], axis=1)[:, ::-1]
+    all_n = np.cumsum(n[:, ::-1], axis=1)[:, ::-1]
+    since_n = all_n[:, starts]
     # Failing since then and still: what ended two hours ago is not failing now.
     newest = _newest(n)
     still = _bad_nats((failed * newest).sum(axis=1), (n * newest).sum(axis=1), _flat(normal))
-    since = _bad_nats(since_failed, since_n, normal)
-    nats = np.minimum(since, still[:, None])
+    nats = np.minimum(_bad_nats(all_failed[:, starts], since_n, normal), still[:, None])
     alone = np.logaddexp(np.log1p(-own)[:, None], np.log(own)[:, None] + nats)
     shared = np.logaddexp(np.log1p(-_SHARES)[:, None, None], np.log(_SHARES)[:, None, None] + nats)
     # A member without calls since the start says nothing either way.
     each = np.where(since_n > 0, shared - alone, 0.0).sum(axis=1)
     together = np.logaddexp.reduce(each, axis=0) - math.log(_SHARES.size)
-    # What still fails bounds the evidence from every start alike: that they began is told by all
-    # of it.
-    best = int(np.argmax(np.where(nats > _BAD_NATS, since, 0.0).sum(axis=0)))
     total = float(np.logaddexp.reduce(together)) - math.log(starts.size)
-    members = tuple(np.flatnonzero(nats[:, best] > _BAD_NATS).tolist())
-    return GroupFinding(members, int(starts[best]), math.exp(min(total, _NATS_MAX)))
+    # What still fails bounds the evidence from every start alike: that they began is told by all
+    # of it, also where that was days ago.
+    since = _bad_nats(all_failed, all_n, normal)
+    failing = (since > _BAD_NATS) & (still[:, None] > _BAD_NATS)
+    best = int(np.argmax(np.where(failing, since, 0.0).sum(axis=0)))
+    members = tuple(np.flatnonzero(failing[:, best]).tolist())
+    return GroupFinding(members, best, math.exp(min(total, _NATS_MAX)))
 
 
 def _newest(n: Ints) -> NDArray[np.bool_]:
