@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 import sqlite3
+import statistics
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -115,8 +116,7 @@ def rows(dependencies: int) -> list[Row]:
         empty, ours = empty_server(), own_server(store)
         looks, left, took_s = looks_at(ours)
         before_ms = ours.process_ms()
-        for _ in range(ROUNDS):
-            ours.call_ms("get_trust_score_health", {})
+        at_rest = [ours.call_ms("get_trust_score_health", {}) for _ in range(ROUNDS)]
         rest_ms = (ours.process_ms() - before_ms) / ROUNDS
         floor, fleet, one, many = in_turns(
             ROUNDS,
@@ -134,8 +134,9 @@ def rows(dependencies: int) -> list[Row]:
             f"first look at {dependencies:,} ({dependencies - left:,} scored), s", looks[0], "<= 3"
         ),
         Row(f"  all scored after {len(looks)} looks, s of processor time", took_s, "<= 30"),
-        Row(f"fleet view of {dependencies:,} dependencies, p50 ms", fleet, "<= 50"),
+        Row(f"fleet view of {dependencies:,} at rest, p50 ms", statistics.median(at_rest), "<= 50"),
         Row("  the same, ms of processor time", rest_ms, "<= 50"),
+        Row("  right after a check, p50 ms", fleet, "<= 50"),
         Row("  the same, x an empty tool", fleet / floor, ""),
         Row(f"preflight of {PARTS} dependencies, x one drift check", many / one, "<= 5"),
     ]

@@ -26,6 +26,8 @@ VARIES = (
     (re.compile(r"newest data [\d,]+ d old"), "newest data … old"),
     (re.compile(r"decision \w{16}"), "decision …"),
     (re.compile(r"plan-\w{16}"), "plan-…"),
+    # The work ends on the same day or the next: which, the hour decides.
+    (re.compile(r"\b[12] days? ahead"), "2 days ahead"),
 )
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:e\d+)?")
 ASKED = """\
