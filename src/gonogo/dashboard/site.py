@@ -23,9 +23,10 @@ from gonogo import __version__
 from gonogo.app import Gonogo
 from gonogo.dashboard.approval_page import approval_route
 from gonogo.dashboard.questions import Answers, question_of
-from gonogo.errors import GonogoError, ParameterError, UnknownTarget
+from gonogo.errors import GonogoError
 from gonogo.http.guard import Place, bearer, holds, refusal
 from gonogo.http.signatures import PATH as LINKED
+from gonogo.http.status import status_of
 from gonogo.panel import inline_hash, panel_html, stream_script
 from gonogo.settings import Settings
 
@@ -78,7 +79,7 @@ def site(
             return JSONResponse(await answers.to(question), headers=ALWAYS)
         except GonogoError as error:
             told = {"isError": True, "content": [{"type": "text", "text": str(error)}]}
-            return JSONResponse(told, status_code=_status(error), headers=ALWAYS)
+            return JSONResponse(told, status_code=status_of(error), headers=ALWAYS)
 
     async def changes(_: Request) -> Response:
         if pulse.is_full:
@@ -116,16 +117,6 @@ def _planned(settings: Settings, budget: str) -> int:
         if work.budget == budget
     ]
     return sum(planned) or 100
-
-
-def _status(error: GonogoError) -> int:
-    match error:
-        case UnknownTarget():
-            return 404
-        case ParameterError():
-            return 400
-        case _:
-            return 503
 
 
 async def _events(pulse: Pulse) -> AsyncIterator[str]:

@@ -19,6 +19,7 @@ from gonogo.app.incident_actions import record_change
 from gonogo.app.taking_back import forget
 from gonogo.errors import GonogoError, ParameterError, UnknownTarget
 from gonogo.http.guard import Place, bearer, holds, listening_socket, refusal, refuse_without_token
+from gonogo.http.status import status_of
 from gonogo.ingest.otlp.collect import Batch, Collector, metrics_run
 from gonogo.ingest.otlp.stated_changes import change_of_json
 from gonogo.ingest.otlp.wire import (
@@ -99,17 +100,17 @@ class Receiver:
             told = await self._record(event)
         except MalformedMessage as problem:
             return _failed(problem.status, "", str(problem))
-        except (ParameterError, UnknownTarget) as error:
-            return _failed(404 if isinstance(error, UnknownTarget) else 400, "", str(error))
         except GonogoError as error:
-            return _failed(503, "", str(error), {"retry-after": RETRY_AFTER_S})
+            status = status_of(error)
+            retry = {"retry-after": RETRY_AFTER_S} if status >= 500 else None  # noqa: PLR2004 - not the sender's
+            return _failed(status, "", str(error), retry)
         return JSONResponse({"recorded": told})
 
     async def _note_change(self, event: ChangeEvent, batch: Batch) -> None:
         """Record a change that an event told; one that cannot be is counted with what is refused."""
         try:
             await self._record(event)
-        except (ParameterError, UnknownTarget) as error:
+        except (ParameterError, UnknownTarget) as error:  # of another error it is sent again
             batch.refused += 1
             batch.problem = str(error)
 
