@@ -112,10 +112,7 @@ def offered_calls(question: BudgetQuestion, balances: Sequence[Balance]) -> int 
 
 def _judge(question: BudgetQuestion, balances: Sequence[Balance]) -> _Judgement:
     plan, chain = question.plan, question.chain
-    remaining = tuple(
-        budget.limit_micro_usd - held.spent_micro_usd - held.held_micro_usd
-        for budget, held in zip(chain, balances, strict=True)
-    )
+    remaining = _remaining(chain, balances)
     binding = min(range(len(chain)), key=lambda i: remaining[i])
     failed = [
         budget
@@ -140,6 +137,14 @@ def _judge(question: BudgetQuestion, balances: Sequence[Balance]) -> _Judgement:
     wanted = plan.worst_micro_usd if hard else plan.hold_micro_usd
     held = min(wanted, max(remaining[binding], 0))
     return replace(found, hold=held, capped=held < wanted)
+
+
+def _remaining(chain: Sequence[BudgetSettings], balances: Sequence[Balance]) -> tuple[int, ...]:
+    """The part of each budget's limit that is neither spent nor held; below 0 where more than all is."""
+    return tuple(
+        budget.limit_micro_usd - held.spent_micro_usd - held.held_micro_usd
+        for budget, held in zip(chain, balances, strict=True)
+    )
 
 
 def _calls_that_would_pass(
@@ -336,8 +341,7 @@ def _unknown(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetChe
 
 def _first_overdrawn(question: BudgetQuestion, balances: Sequence[Balance]) -> Binding | None:
     """The first budget of the chain of which more than all is spent or held."""
-    for budget, held in zip(question.chain, balances, strict=True):
-        left = budget.limit_micro_usd - held.spent_micro_usd - held.held_micro_usd
+    for budget, left in zip(question.chain, _remaining(question.chain, balances), strict=True):
         if left < 0:
             return Binding(budget=budget.name, remaining_usd=left / UNIT_SIZE[budget.unit])
     return None
