@@ -61,8 +61,9 @@ def follow_runs(runs: GoldenRuns, *, needed: float) -> GoldenWatch:
             value = float(found.value[-1])
             return GoldenWatch("better" if value >= needed else "quiet", value, None, kept)
         alarm = int(worse.argmax())
-        first = _fell_at(part, alarm)
-        end = _end(part, first, alarm)
+        asked, failed = _counts(part)
+        first = _fell_at(asked, failed, alarm)
+        end = _end(asked, failed, first, alarm)
         if end is None or end.settled is None:
             peak = float(found.value[alarm:].max())
             if end is None:
@@ -78,28 +79,24 @@ def _counts(runs: GoldenRuns) -> tuple[Floats, Floats]:
     return asked, asked * (1 - runs.rate)
 
 
-def _fell_at(runs: GoldenRuns, alarm: int) -> int:
+def _fell_at(asked: Floats, failed: Floats, alarm: int) -> int:
     """The run at which the totals up to an alarm are likeliest to have fallen."""
-    asked, failed = _counts(runs)
+    bad, good = np.cumsum(failed[: alarm + 1]), np.cumsum((asked - failed)[: alarm + 1])
     nats = []
-    for first in range(1, alarm + 1):
-        before = failed[:first].sum() + 0.5, (asked - failed)[:first].sum() + 0.5
-        after = (
-            failed[first : alarm + 1].sum() + 0.5,
-            (asked - failed)[first : alarm + 1].sum() + 0.5,
-        )
+    for last in range(alarm):
+        before = bad[last] + 0.5, good[last] + 0.5
+        after = bad[-1] - bad[last] + 0.5, good[-1] - good[last] + 0.5
         rose = after[0] / sum(after) > before[0] / sum(before)
         nats.append(_log_beta(*before) + _log_beta(*after) if rose else -math.inf)
     return 1 + int(np.argmax(nats))
 
 
-def _end(runs: GoldenRuns, first: int, alarm: int) -> _End | None:
+def _end(asked: Floats, failed: Floats, first: int, alarm: int) -> _End | None:
     """Weigh the runs after an alarm: as before the fall, against as since, and against halfway between.
 
     Each run may be the first good one, with a weight of which the sum is 1: so that of a fall that lasts at the
     rate that it had, the odds ever reach 20 with probability 1 in 20 (Ville 1939).
     """
-    asked, failed = _counts(runs)
     before = (failed[:first].sum() + 0.5) / (asked[:first].sum() + 1)
     fell = slice(first, alarm + 1)
     after = max((failed[fell].sum() + 0.5) / (asked[fell].sum() + 1), before)
