@@ -40,13 +40,14 @@ END_BYTES = 4096
 
 @dataclass(slots=True)
 class _OpenRequest:
-    """A request that waits for its answer; `tool` is None for the handshake, and for one about a `task`, whose method `arguments` is."""
+    """A request that waits for its answer; `tool` is None for the handshake, and for one about a `task`."""
 
     tool: str | None
     arguments: object
     started_ns: int
     ts: float
     task: str | None = None
+    ends_task: bool = False
 
 
 class Calls:
@@ -115,8 +116,8 @@ class Calls:
             self.unseen += 1
             return
         name = tool if method == "tools/call" and isinstance(tool, str) else None
-        said = given.get("arguments") if task is None else method
-        self._open[key] = _OpenRequest(name, said, now_ns, ts, task)
+        ends_task = task is not None and method == _RESULT
+        self._open[key] = _OpenRequest(name, given.get("arguments"), now_ns, ts, task, ends_task)
 
     def _see_answer(self, message: Mapping[str, object], now_ns: int) -> None:
         if "method" in message:  # the server's own request or notification
@@ -129,7 +130,7 @@ class Calls:
         result, failed = message.get("result"), message.get("error")
         if call.task is not None:
             # The answer of `tasks/result` is that of the call; of the others, a state of the task.
-            if call.arguments != _RESULT:
+            if not call.ends_task:
                 self._see_task(result, now_ns)
             elif (whole := self._tasks.pop(call.task, None)) is not None:
                 self._see_end(whole, result, failed, now_ns)
