@@ -191,12 +191,11 @@ def _held_at_weekends(
     """
     stream, hours = followed.stream, followed.hours
     is_young = int(stream.hour[-1]) < hours.start_hour + SEASON_HOURS_MIN
-    if finding.status != "degraded" or finding.onset is None or not is_young:
+    if finding.onset is None or not is_young:
         return finding
     weekend = hours_of_week(stream.hour, zone=zone) >= WEEKEND_HOUR
     known = np.unique(weekend[stream.hour < hours.end_hour])
-    change = finding.change
-    if len(known) > 1 or change is None or abs(change.absolute) > _HABIT_MAX:
+    if len(known) > 1:
         return finding
     onset = first_hour(moment(finding.onset.ts, name="onset", zone="UTC").start_ms)
     alike = (stream.hour >= max(onset, hours.end_hour)) & np.isin(weekend, known)
