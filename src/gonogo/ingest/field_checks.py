@@ -283,6 +283,11 @@ def metrics(value: object) -> dict[str, object]:
     return _entries(value, METRICS_MAX, _any_number)
 
 
+def key_of(name: object, chars_max: int = NAME_CHARS_MAX) -> str:
+    """A name of somebody else's as the key of an entry, which has no '=' and no ','."""
+    return str(name).replace("=", "_").replace(",", "_")[:chars_max]
+
+
 def _entries(
     value: object, entries_max: int, check: Callable[[object], object]
 ) -> dict[str, object]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from gonogo.border.foreign import number
 from gonogo.ingest.cell_words import outcome_of_word
+from gonogo.ingest.field_checks import key_of
 from gonogo.ingest.formats.foreign_format import (
     Fields,
     File,
@@ -94,7 +95,7 @@ def _scores(record: Record, file: File) -> Iterator[Fields]:
 
 def _said(entry: Record) -> Fields:
     """A score is the outcome where it is a yes or no; a bare number only a metric of its name."""
-    name = str(first(entry, "name") or "score").replace("=", "_").replace(",", "_")[:200]
+    name = key_of(first(entry, "name") or "score")
     typed = str(first(entry, "data_type", "dataType") or "").upper()
     value = number(first(entry, "value"))
     word = first(entry, "string_value", "stringValue")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from gonogo.border.foreign import number
 from gonogo.ingest.cell_words import outcome_of_word
+from gonogo.ingest.field_checks import key_of
 from gonogo.ingest.formats.foreign_format import (
     Fields,
     File,
@@ -85,7 +86,7 @@ def _judged(feedback: Mapping[str, object]) -> Fields:
         if good is not None:
             fields.setdefault("outcome", good)
         elif average is not None and len(metrics) < _METRICS_MAX:
-            metrics[str(key).replace("=", "_").replace(",", "_")[:200]] = average
+            metrics[key_of(key)] = average
     return fields
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from gonogo.border.foreign import number
 from gonogo.ingest.cell_words import outcome_of_word
+from gonogo.ingest.field_checks import key_of
 from gonogo.ingest.formats.foreign_format import (
     Fields,
     File,
@@ -98,7 +99,7 @@ def _annotations(record: Record, file: File) -> Iterator[Fields]:
     for entry in _entries(record):
         result = dict(flat(entry))
         label = first(result, "result.label", "label")
-        name = str(first(entry, *_NAMES) or "score").replace("=", "_").replace(",", "_")[:190]
+        name = key_of(first(entry, *_NAMES) or "score", 190)
         said = outcome_of_word(str(label)) if label is not None else None
         score = number(first(result, "result.score", "score"))
         fields: Fields = {"id": short_id(entry.get("span_id"))}

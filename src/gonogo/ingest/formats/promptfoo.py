@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from gonogo.border.foreign import number
+from gonogo.ingest.field_checks import key_of
 from gonogo.ingest.formats.foreign_format import (
     Fields,
     File,
@@ -113,11 +114,7 @@ def _metrics(result: Record) -> dict[str, float]:
     named = result.get("namedScores")
     told: Iterable[tuple[object, object]] = named.items() if isinstance(named, Mapping) else ()
     scores = [("score", result.get("score")), *sorted(told, key=str)]
-    found = {
-        str(name).replace("=", "_").replace(",", "_")[:200]: value
-        for name, raw in scores
-        if (value := number(raw)) is not None
-    }
+    found = {key_of(name): value for name, raw in scores if (value := number(raw)) is not None}
     return dict(list(found.items())[:_METRICS_MAX])
 
 

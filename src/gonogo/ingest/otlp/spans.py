@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from gonogo.border.foreign import foreign_json
 from gonogo.ingest.cell_words import outcome_of_word
+from gonogo.ingest.field_checks import key_of
 from gonogo.ingest.otlp.names import OWN, Scalar, number_of
 from gonogo.settings import EvaluationSettings
 
@@ -97,7 +98,7 @@ def judgement(
     """
     outcome = outcome_of_word(str(found.get("score_label", "")))
     score = number_of(found, "score")
-    name = str(found.get("evaluation") or "score").replace("=", "_").replace(",", "_")[:200]
+    name = key_of(found.get("evaluation") or "score")
     asked = evaluations.get(name)
     if outcome is None and score is not None and asked is not None and asked.outcome:
         outcome = _scaled(float(score), asked)
