@@ -56,6 +56,19 @@ async def test_a_limit_that_is_passed_is_passed_whatever_is_not_known(
     assert (job.binding.budget, job.binding.remaining_usd) == ("day", day.remaining_usd)
 
 
+async def test_calls_without_a_price_are_seen_whoever_recorded_them(tmp_path: Path) -> None:
+    """One process has found every call priced; then another, of the same store, records some that are not."""
+    async with opened_app(tmp_path, TOML) as app, opened_app(tmp_path, TOML) as other:
+        await record(app, calls("known", 60, 0.01))
+        for _ in range(2):
+            found = await app.check_budget_with_confidence("day", planned_calls=5)
+            assert (found.verdict, found.unpriced) == ("go", None)
+        await record(other, calls("known", 40, since_h=5, input_tokens=900, output_tokens=100))
+        found = await app.check_budget_with_confidence("day", planned_calls=5)
+        assert found.unpriced is not None
+        assert (found.verdict, found.unpriced.calls) == ("unknown", 40)
+
+
 @pytest.mark.parametrize(("n", "verdict"), [(3, "go"), (4, "unknown")])
 async def test_up_to_one_call_in_twenty_is_said_alone(tmp_path: Path, n: int, verdict: str) -> None:
     """Of 60 priced calls and a few more without usage: 5 % is where it begins to matter."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -20,7 +21,7 @@ from gonogo.money.budget_verdict import (
 )
 from gonogo.money.calibration import calibration_note
 from gonogo.money.not_counted import all_uncounted, left_money
-from gonogo.money.planned_spend import Forecasts, PlannedSpend
+from gonogo.money.planned_spend import Forecasts, PlannedSpend, UnpricedCalls
 from gonogo.money.scopes import (
     NO_TRAFFIC,
     Traffic,
@@ -89,9 +90,10 @@ async def check_budget(
     forecast = partial(
         plan_work, telemetry, settings, judged=record.judged, now_ms=now_ms, forecasts=forecasts
     )
-    plan = await forecast(wanted)
     named = await _named_by(ledger, scopes, record.dependencies)
-    unpriced = await unpriced_calls(telemetry, settings, scopes, named_by=named, now_ms=now_ms)
+    look = partial(ledger.balances, scopes, now_ms=now_ms, holds_max=_HOLDS_SHOWN[request.detail])
+    missing = unpriced_calls(telemetry, settings, scopes, named_by=named, now_ms=now_ms)
+    plan, unpriced, balances = await _together(forecast(wanted), missing, look)
     holds = request.reserve and bool(plan.grid) and not unpriced.hides_spending
     question = BudgetQuestion(
         chain=chain,
@@ -107,13 +109,22 @@ async def check_budget(
         unpriced=unpriced if unpriced.calls else None,
         uncounted=await all_uncounted(ledger, settings, request, scopes[0], traffic, record),
     )
-    balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=_HOLDS_SHOWN[request.detail])
     left = await left_money(ledger, settings, scopes[0], record, balances[0], now_ms=now_ms)
     question = await _tried(replace(question, left=left), balances, wanted, forecast)
     if question.reservation_id is None:
         return check(question, balances)
     hold = _hold(question, question.reservation_id, request, scopes, entry_of)
     return await _held(ledger, hold, _HOLDS_SHOWN[request.detail])
+
+
+async def _together(
+    forecast: Coroutine[None, None, PlannedSpend],
+    missing: Coroutine[None, None, UnpricedCalls],
+    look: Callable[[], Coroutine[None, None, tuple[Balance, ...]]],
+) -> tuple[PlannedSpend, UnpricedCalls, tuple[Balance, ...]]:
+    """Ask at once, in one trip to the store; calls that were booked meanwhile are in the balances."""
+    plan, unpriced, balances = await asyncio.gather(forecast, missing, look())
+    return plan, unpriced, await look() if unpriced.booked else balances
 
 
 async def _new_hold(

@@ -91,6 +91,7 @@ class UnpricedCalls:
     holder: Literal["reservation", "run"] | None = None  # whose they are, where no window's
     unit: Unit = "usd"
     tiers: int = 0  # of them, those in a service tier without a price
+    booked: bool = False  # whether some got their price only now, and were booked
 
     @property
     def hides_spending(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -115,8 +116,10 @@ NO_TRAFFIC = Traffic()
 
 async def traffic_now(settings: Settings, telemetry: Telemetry, routes: Routes) -> Traffic:
     """Read the present routes; the names are read only where a budget lists some."""
-    names = await telemetry.names() if settings.budgets_list_names else ()
-    return Traffic({each.dependency: each for each in await routes.routes()}, tuple(names))
+    if not settings.budgets_list_names:
+        return Traffic({each.dependency: each for each in await routes.routes()})
+    names, found = await asyncio.gather(telemetry.names(), routes.routes())  # in one trip
+    return Traffic({each.dependency: each for each in found}, tuple(names))
 
 
 def is_pattern(name: str) -> bool:

@@ -34,7 +34,8 @@ async def unpriced_calls(
     for scope in scopes:
         of_scope = await _of_scope(telemetry, settings, scope, named_by, now_ms)
         found.append(of_scope if scope is scopes[0] else replace(of_scope, parent=scope.budget))
-    return next((each for each in found if each.hides_spending), found[0])
+    told = next((each for each in found if each.hides_spending), found[0])
+    return replace(told, booked=any(each.booked for each in found))
 
 
 def unpriced_of(
@@ -52,6 +53,7 @@ async def _of_scope(
     if scope.unit == "calls":
         return UnpricedCalls(unit=scope.unit)  # each call counts as one
     found: dict[str, UnpricedCalls] = {}
+    booked = 0
     counted = called_in(scope)
     for name in sorted({*counted, *named_by}):
         look = partial(
@@ -67,7 +69,10 @@ async def _of_scope(
         late = scope.unit == "usd" and any(
             v.waiting and _is_priced(settings, name, v, now_ms) for v in versions
         )
-        if late and await telemetry.book_late(name, since_ms=scope.start_ms or 0, now_ms=now_ms):
+        if late and (
+            new := await telemetry.book_late(name, since_ms=scope.start_ms or 0, now_ms=now_ms)
+        ):
+            booked += new
             versions = await look()
         has_none = UNIT_WORDS[scope.unit].free and all(v.calls == v.silent for v in versions)
         if versions and has_none and await _is_tool(telemetry, name):
@@ -80,6 +85,7 @@ async def _of_scope(
         tuple(name for name, each in found.items() if each.calls),
         unit=scope.unit,
         tiers=sum(each.tiers for each in found.values()),
+        booked=booked > 0,
     )
 
 

@@ -50,10 +50,17 @@ _IN_SEGMENT = {
 }
 
 
+# Of dependencies whose newest calls all had a price and no reservation when last looked at: their revision
+# then, and how many calls they were.
+AllPriced = dict[tuple[str, Unit, int], tuple[int, int]]
+_KEPT_MAX = 4096
+
+
 class CostReads:
     """The part of `StoredTelemetry` that budgets read."""
 
     _database: Engine
+    _all_priced: AllPriced
 
     async def newest_costs(self, dependency: str, *, limit: int = 2000) -> Costs:
         """The newest calls that have a cost or tokens, oldest first."""
@@ -89,6 +96,7 @@ class CostReads:
                 segment=segment,
                 limit=2000,
                 unit=unit,
+                all_priced=self._all_priced,
             )
         )
 
@@ -98,9 +106,10 @@ def read_calls_without_cost(
     dependency: str,
     window: tuple[int, int],
     budgets: Sequence[str] | None,
+    segment: str | None,
+    unit: Unit,
     limit: int,
-    unit: Unit = "usd",
-    segment: str | None = None,
+    all_priced: AllPriced,
 ) -> tuple[VersionCalls, ...]:
     """The newest calls since a time, as of another, and how many lack what a unit counts, by version.
 
@@ -110,9 +119,10 @@ def read_calls_without_cost(
     counts = dict(zip(("known", "used"), counted_by(unit), strict=True))
     wanted: dict[str, object] = {"since": window[0], "dependency": dependency, "limit": limit}
     if budgets is None and segment is None:
-        calls, other = connection.execute(_ALL_PRICED.format(**counts), wanted).fetchone()
-        if not other:
-            return (VersionCalls(None, int(calls), 0, 0, 0),) if calls else ()
+        key = dependency, unit, window[0]
+        calls = _calls_all_priced(connection, key, wanted, counts, all_priced)
+        if calls is not None:
+            return (VersionCalls(None, calls, 0, 0, 0),) if calls else ()
     named = ""
     if budgets is not None:
         wanted |= {f"b{i}": budget for i, budget in enumerate(budgets)}
@@ -126,3 +136,25 @@ def read_calls_without_cost(
     dated_now_ms = window[1] - dating_of(connection).ahead_ms
     rows = connection.execute(statement, wanted | {"now": dated_now_ms}).fetchall()
     return tuple(VersionCalls(row[0], *map(int, row[1:])) for row in rows)
+
+
+def _calls_all_priced(
+    connection: Connection,
+    key: tuple[str, Unit, int],
+    wanted: dict[str, object],
+    counts: dict[str, str],
+    kept: AllPriced,
+) -> int | None:
+    """The number of the newest calls where each has a price and none a reservation, counted once a revision."""
+    row = connection.execute("SELECT rev FROM dependency WHERE name = ?", key[:1]).fetchone()
+    if row is None:
+        return 0
+    if key in kept and kept[key][0] == row[0]:
+        return kept[key][1]
+    calls, other = connection.execute(_ALL_PRICED.format(**counts), wanted).fetchone()
+    if other:
+        return None
+    if len(kept) >= _KEPT_MAX:
+        kept.clear()
+    kept[key] = row[0], int(calls)
+    return int(calls)

@@ -52,6 +52,7 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         self._settings = settings
         self._known = CommittedIds()
         self._unwritten = {}
+        self._all_priced = {}
         self._fleet = None
 
     def under(self, settings: Settings) -> Self:
