@@ -171,18 +171,19 @@ def _line_of(error: Exception) -> tuple[object, str, bool]:
 
 
 def _ids(line: object) -> list[int | str | None]:
-    match line:
+    """The ids of the requests in a line; only as deep as a batch, whatever is nested in it."""
+    if isinstance(line, str):
+        # An id deeper inside may be another's: only the one that is alone is sure.
+        found = _ID.findall(line)
+        return [_sendable(json.loads(found[0], strict=False))] if len(found) == 1 else []
+    parts: list[object] = line[:IDS_MAX] if isinstance(line, list) else [line]
+    return [
+        _sendable(known)
+        for part in parts
         # What answers a request of ours carries our id, which may be one of the sender's too.
-        case {"id": int() | str() as known, **rest} if not {"result", "error"} & rest.keys():
-            return [_sendable(known)]
-        case list():
-            return [known for part in line[:IDS_MAX] for known in _ids(part)]
-        case str():
-            # An id deeper inside may be another's: only the one that is alone is sure.
-            found = _ID.findall(line)
-            return [_sendable(json.loads(found[0], strict=False))] if len(found) == 1 else []
-        case _:
-            return []
+        if isinstance(part, dict) and not {"result", "error"} & part.keys()
+        if isinstance(known := part.get("id"), int | str) and not isinstance(known, bool)
+    ]
 
 
 def _sendable(known: int | str) -> int | str | None:
