@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from product import lines, typed
 
-from gonogo.border.column_names import suggestion
+from gonogo.ingest.column_names import suggestion
 
 # A scraper's log, as its author writes it.
 SCRAPES = [

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from gonogo.border.column_names import MAP_ADVICE, counted_calls, states_no_unit, suggestion
 from gonogo.border.foreign import whole
 from gonogo.errors import DataError, plain
 from gonogo.ingest.cell_words import (
@@ -18,6 +17,7 @@ from gonogo.ingest.cell_words import (
     outcome_of_word,
     typed_cell,
 )
+from gonogo.ingest.column_names import MAP_ADVICE, counted_calls, states_no_unit, suggestion
 from gonogo.ingest.error_codes import error_code, error_code_of
 from gonogo.ingest.observation import FIELDS
 from gonogo.ingest.times import with_year_first

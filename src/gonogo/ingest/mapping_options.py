@@ -7,9 +7,9 @@ import math
 import re
 from collections.abc import Sequence
 
-from gonogo.border.column_names import other_currency
 from gonogo.errors import ParameterError, plain
 from gonogo.ingest.cell_words import Form, typed_cell
+from gonogo.ingest.column_names import other_currency
 from gonogo.ingest.mapping import ColumnMap, Target, put, target_of
 from gonogo.ingest.observation import FIELDS, parse_observation
 from gonogo.records import Rejection

@@ -15,10 +15,10 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, cast
 
-from gonogo.border.column_names import MAP_ADVICE, suggestion
 from gonogo.errors import plain
 from gonogo.ingest import field_checks as checked
 from gonogo.ingest.cell_words import Form
+from gonogo.ingest.column_names import MAP_ADVICE, suggestion
 from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.field_checks import RefusedError, got
 from gonogo.records import (

@@ -13,8 +13,8 @@ from shlex import quote
 from typing import cast
 
 from gonogo.answers import rfc3339
-from gonogo.border.column_names import recognised, suggestion
 from gonogo.errors import DataError, plain
+from gonogo.ingest.column_names import recognised, suggestion
 from gonogo.ingest.containers import Contents, content_of, contents_of
 from gonogo.ingest.formats import format_of, named_format
 from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
