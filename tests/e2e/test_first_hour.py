@@ -55,12 +55,12 @@ def test_failures_that_only_a_status_tells_are_not_left_out(tmp_path: Path) -> N
 
 
 def test_a_grade_in_words_is_said_to_be_an_outcome(tmp_path: Path) -> None:
-    """A grade is offered as a metric, which is a number; what is refused then says where words go."""
+    """A grade is offered as a metric where it is a number; who says so of words hears where they go."""
     source, store = tmp_path / "log.jsonl", tmp_path / "s.db"
     source.write_text(lines([{"dependency": "m", "grade": "incorrect"}] * 3))
     first = typed("ingest", str(source), store=store).stdout
-    options = shlex.split(first.partition("Perhaps: ")[2].partition(" (and ")[0])
-    second = typed("ingest", str(source), *options, store=store).stdout
+    assert "Perhaps: --map outcome=grade" in first
+    second = typed("ingest", str(source), "--map", "metrics.grade=grade", store=store).stdout
     assert "is an outcome (of a file: --map outcome=COLUMN)" in second
     third = typed("ingest", str(source), "--map", "outcome=grade", store=store).stdout
     assert third.startswith("3 accepted")

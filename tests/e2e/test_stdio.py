@@ -132,10 +132,8 @@ BARE = ("42", "null", "true", '"ping"', "[]", "[3]", '"\\ud800"')
 UNREADABLE += [(bare, [None]) for bare in BARE]
 # Parsers give up at different depths, and so does whoever walks what they read.
 UNREADABLE += [("[" * deep + "]" * deep, [None]) for deep in (150, 300, 500, 900, 5000)]
-UNREADABLE += [
-    (f"[{json.dumps({'id': odd})}]", [None])
-    for odd in (True, None, 1.5, [], {}, "\u202e", "\ud800")
-]
+ODD_IDS: tuple[object, ...] = (True, None, 1.5, [], {}, "\u202e", "\ud800")
+UNREADABLE += [(json.dumps([{"id": odd}]), [None]) for odd in ODD_IDS]
 UNREADABLE += [('[[{"id":20}],{"id":21},{"id":false}]', [21])]
 
 

@@ -97,6 +97,68 @@ def test_what_a_refused_date_says_to_type_is_heard_for_json_too(tmp_path: Path) 
     assert "2026-02-10T09:30:00Z" in taken.stdout
 
 
+@pytest.mark.parametrize("separator", ["", "sep=;\r\n"])
+def test_a_spreadsheet_of_windows_costs_no_row_for_its_accents(
+    tmp_path: Path, separator: str
+) -> None:
+    """Only its failures may have any: they are read, and that they were no UTF-8 is said."""
+    rows = ["Modèle;Date;Réussi ?;Durée (s);Coût"]
+    rows += [f"aide;03/10/2026 0{hour}:00;oui;1,25;0,02 €" for hour in range(9)]
+    rows += ["été;23/10/2026 10:00;échoué;1,25;0,02 €"]
+    file, store = tmp_path / "a.csv", tmp_path / "s.db"
+    file.write_bytes((separator + "\r\n".join(rows) + "\r\n").encode("cp1252"))
+    offered = typed("ingest", str(file), store=store).stderr.partition("Perhaps: ")[2]
+    assert "cost_usd=Coût*USD_PER_EUR" in offered
+    options = shlex.split(offered.replace("ZONE", "UTC").replace("USD_PER_EUR", "1.1"))
+    taken = typed("ingest", str(file), *options, store=store).stdout
+    assert taken.startswith("10 accepted, 0 duplicates, 0 updated, 0 refused")
+    assert "aide (9), été (1)" in taken
+    assert "are not UTF-8 text" in taken
+
+
+def test_a_message_cut_within_a_letter_costs_no_failure(tmp_path: Path) -> None:
+    """Loggers cut what is long at a number of bytes, and only failures have messages."""
+    good = b'{"dependency":"m"}\n' * 8
+    bad = b'{"dependency":"m","error":"d\xc3\xa9lai d\xc3"}\n'
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(good + bad)
+    taken = typed("ingest", str(file), store=tmp_path / "s.db").stdout
+    assert "9 accepted" in taken
+    assert "1 error" in taken
+    assert "1 line is not UTF-8 text" in taken
+
+
+@pytest.mark.parametrize(
+    ("record", "offered"),
+    [
+        (
+            {"service": {"name": "pay", "tags": ["a"]}, "http": {"response": {"status_code": 500}}},
+            "--map dependency=service.name --map error=http.response.status_code --ignore-unknown",
+        ),
+        (
+            {"bot": "b", "rating": "\N{THUMBS UP SIGN}", "quality_score": 4},
+            "--map dependency=bot --map outcome=rating --map metrics.quality_score=quality_score",
+        ),
+        ({"bot": "b", "rating": 4}, "--map dependency=bot --map metrics.rating=rating"),
+        (
+            {"LLM": "b", "Call Time": "2026-10-02T10:00:00Z"},
+            "--map dependency=LLM --map 'ts=Call Time'",
+        ),
+        ({"LLM": "b", "call time": 12.5}, "--map dependency=LLM --ignore-unknown"),
+    ],
+)
+def test_what_is_offered_fits_the_values_and_takes_in_the_failures(
+    tmp_path: Path, record: dict[str, object], offered: str
+) -> None:
+    """However deep they lie: an object is no name, a thumb is no number, a duration no time."""
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps(record) + "\n")
+    refused = typed("ingest", str(file), store=tmp_path / "s.db").stdout
+    assert refused.strip().endswith(f"Perhaps: {offered}")
+    taken = typed("ingest", str(file), *shlex.split(offered), store=tmp_path / "s.db").stdout
+    assert taken.startswith("1 accepted")
+
+
 def test_a_day_and_a_clock_in_two_columns_are_one_time(tmp_path: Path) -> None:
     """They are offered as one, and an empty one leaves the time unknown."""
     rows = ["m;28/10/2026;14:05;ja", "m;03/10/2026;09:30;nein", "m;03/10/2026;;ja"]

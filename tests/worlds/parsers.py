@@ -20,6 +20,7 @@ from gonogo.ingest.csv_rows import read_csv
 from gonogo.ingest.formats.spend_logs import payload_fields, row_fields
 from gonogo.ingest.jsonl import read_jsonl
 from gonogo.ingest.mapping_options import parse_mapping
+from gonogo.ingest.numbered_lines import LineText
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.otlp.collect import Collector
 from gonogo.ingest.otlp.wire import BODY_BYTES_MAX, MalformedMessage, Signal, unpacked
@@ -46,7 +47,7 @@ def _observed(value: object) -> None:
 
 def jsonl(data: bytes) -> None:
     """JSON Lines, and each value as an observation."""
-    for row in read_jsonl(_lines(data)):
+    for row in read_jsonl(_lines(data), LineText()):
         if isinstance(row, Rejection):
             assert row.problem.isprintable()
         else:
@@ -57,7 +58,7 @@ def csv(data: bytes) -> None:
     """CSV with any header, through the mapping of its columns."""
     plain = parse_mapping([], [])
     with contextlib.suppress(DataError):
-        header, rows, decimal_comma = read_csv(iter(_lines(data)), "a.csv")
+        header, rows, decimal_comma = read_csv(iter(_lines(data)), "a.csv", LineText())
         mapping = plain.with_header(header, "a.csv", decimal_comma=decimal_comma)
         for row in rows:
             if not isinstance(row, Rejection) and isinstance(row[1], dict):
@@ -115,7 +116,7 @@ def when(data: bytes) -> None:
 
 def litellm(data: bytes) -> None:
     """Rows of LiteLLM's table of calls."""
-    for row in read_jsonl(_lines(data)):
+    for row in read_jsonl(_lines(data), LineText()):
         if not isinstance(row, Rejection) and isinstance(row[1], dict):
             _observed(row_fields(row[1]))
             _observed(payload_fields(row[1]))

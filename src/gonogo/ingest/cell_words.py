@@ -32,7 +32,11 @@ _NOTHING = frozenset(
     }
     | {"<NA>", "<null>", "nil", "undefined", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!"}
 )
-_NO_NUMBER = frozenset({"none", "na", "NA", "n.a.", "?", "--", "missing"})
+# The last line: as test runners write what was not judged.
+_NO_NUMBER = frozenset(
+    {"none", "na", "NA", "n.a.", "?", "--", "missing", "unknown"}
+    | {"skip", "skipped", "SKIP", "SKIPPED", "Skipped", "pending", "not_run", "ungraded", "unrated"}
+)
 
 # As spreadsheets write TRUE and FALSE in the languages that they are sold in, and people yes and no. Without
 # accents: of what is written, each letter's own are taken off before it is looked for.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from shlex import quote
 from types import MappingProxyType
+
+from gonogo.ingest.cell_words import outcome_of_word
 
 MAP_ADVICE = (
     "Say which column is what: --map dependency=COLUMN (or --set dependency=NAME), --map ts=COLUMN, "
@@ -15,7 +17,7 @@ MAP_ADVICE = (
 
 # Without their units and accents; the first column that fits a field is taken.
 NAMES = {
-    "dependency": "model model_name model_id bot agent tool tool_name skill service endpoint api function scraper deployment engine model_permaslug "
+    "dependency": "model model_name model_id llm llm_model bot agent tool tool_name skill service endpoint api function scraper deployment engine model_permaslug "
     "modell modellname werkzeug dienst modele outil modelo herramienta modello strumento ferramenta",
     "ts": "timestamp time date datetime created created_at started_at start_time started called_at when logged_at event_time "
     "zeitstempel zeitpunkt zeit datum uhrzeit heure horodatage fecha hora fecha_hora marca_de_tiempo orario tijdstip tijd",
@@ -75,6 +77,9 @@ _PERHAPS = "feedback user_feedback thumbs thumb vote result ergebnis resultat re
 _FATES = frozenset(
     ["status", "state", "status_code", "http_status", "response_status", "http_code"]
 )
+# Of an object that is one of these things, as `service.name` is a service.
+_OF_ITS_OBJECT = frozenset(["name", "id", "value"])
+_DEPTH_MAX = 8
 # `created_at`, `run_at`, `request_timestamp`: taken where no column says plainly that it is the time.
 _MOMENT = re.compile(r"_(at|date|datetime|timestamp|ts)$")
 # Days and clocks that stand in columns of their own.
@@ -145,7 +150,6 @@ def suggestion(
     values: Mapping[str, object] = MappingProxyType({}),
     *,
     has_zone: bool = True,
-    says_right: Container[str] = (),
     chars_max: int = SUGGESTION_CHARS_MAX,
 ) -> str:
     """The options that would take columns in, as they are typed; "" where nothing is recognised.
@@ -155,7 +159,6 @@ def suggestion(
         taken: Fields that have a column already.
         values: What one record holds of them: a `request_time` of 2026-04-02 is no latency.
         has_zone: Whether the zone of times that state none was said.
-        says_right: Columns whose value in that record is a word for right or wrong: no score, but an outcome.
         chars_max: The room that there is.
     """
     filled, options = set(taken), dict[str, str]()
@@ -165,9 +168,7 @@ def suggestion(
         options |= dict.fromkeys(moment, f"--map {quote('ts=' + '+'.join(moment))}")
     for meant in (_meant, _perhaps_meant):
         for column in unknown:
-            field, factor = _as_valued(column, *meant(column), values)
-            if column in says_right and (field or "").startswith("metrics."):
-                field = "outcome"
+            field, factor = _as_valued(column, *meant(column), values.get(column))
             if field is not None and field not in filled and column not in options:
                 moment = [column] if field == "ts" and not factor else moment
                 filled.add(field)
@@ -187,15 +188,37 @@ def suggestion(
     return " ".join([*named, *told, *rest])
 
 
+def flat(
+    record: Mapping[str, object], prefix: str = "", depth: int = _DEPTH_MAX
+) -> Iterator[tuple[str, object]]:
+    """The scalars of nested objects by their dotted paths."""
+    for key, value in record.items():
+        if isinstance(value, Mapping) and depth:
+            yield from flat(value, f"{prefix}{key}.", depth - 1)
+        elif isinstance(value, str | int | float | bool):
+            yield f"{prefix}{key}", value
+
+
 def _as_valued(
-    column: str, field: str | None, factor: str, values: Mapping[str, object]
+    column: str, field: str | None, factor: str, value: object
 ) -> tuple[str | None, str]:
     """The field and factor that a column's name suggests, corrected by its value and its currency."""
-    if field == "latency_ms" and _MOMENT_TEXT.match(str(values.get(column, ""))):
+    if isinstance(value, Mapping | list):
+        return None, ""  # what lies in it has names of its own
+    is_moment = isinstance(value, str) and bool(_MOMENT_TEXT.match(value))
+    if is_moment and (field == "latency_ms" or (field is None and _ends_as(column, _CLOCKS))):
         return "ts", ""
-    if field == "cost_usd" and (other := other_currency(column)):
+    if field is not None and field.startswith("metrics.") and isinstance(value, str):
+        # A word for right or wrong is no score, but an outcome.
+        return ("outcome" if outcome_of_word(value) is not None else field), ""
+    if field == "cost_usd" and (other := other_currency(f"{column} {str(value)[:40]}")):
         return field, f"*USD_PER_{_CODES.get(other, other)}"
     return field, factor
+
+
+def _ends_as(column: str, names: frozenset[str]) -> bool:
+    """Whether the last word of a column's name is one of these."""
+    return _plainly(column).rpartition("_")[2] in names
 
 
 def _segments(columns: Iterable[str]) -> dict[str, str]:
@@ -238,11 +261,14 @@ def counted_calls(columns: Iterable[str]) -> list[str]:
 
 def _meant(column: str) -> tuple[str | None, str]:
     """The field that a column seems to be, and what its numbers are multiplied by."""
-    name = _plainly(column.rpartition(".")[2])
+    outer, _, inner = column.rpartition(".")
+    name = _plainly(inner)
+    if outer and name in _OF_ITS_OBJECT:
+        name = _plainly(outer.rpartition(".")[2])
     unit = _UNIT.search(name)
     field = _FIELD_OF.get(name) or (unit and _FIELD_OF.get(name[: unit.start()]))
-    if field is None and name in _OWN_SCORES:
-        return f"metrics.{column.rpartition('.')[2]}", ""
+    if field is None and not _OWN_SCORES.isdisjoint([name, *name.split("_")]):
+        return f"metrics.{inner}", ""
     written = unit[1] if unit else name
     if field == "ts":
         return field, _S_OF_UNIT.get(written, "")

@@ -68,10 +68,10 @@ def contents_of(source: Source, stated: str | None) -> Contents:
     """
     container = _container(source, stated)
     if container == "csv":
-        table = read_csv(numbered_lines(source), source.path)
+        table = read_csv(numbered_lines(source), source.path, source.text)
         return Contents("csv", table.rows, table.header, decimal_comma=table.decimal_comma)
     if container == "jsonl":
-        return Contents("jsonl", read_jsonl(numbered_lines(source)))
+        return Contents("jsonl", read_jsonl(numbered_lines(source), source.text))
     if container == "json":
         return Contents("json", _entries(_document(source)))
     if container == "eval":

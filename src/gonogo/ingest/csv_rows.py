@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
 
 from gonogo.errors import DataError, plain
-from gonogo.ingest.numbered_lines import LINE_BYTES_MAX, Row
+from gonogo.ingest.numbered_lines import LINE_BYTES_MAX, LineText, Row
 from gonogo.records import Rejection
+
+_STATED = re.compile(rb'"?sep=([,;|\t])"?', re.IGNORECASE)
+# In Western countries, where it is not UTF-8.
+SPREADSHEETS_WRITE = "cp1252"
 
 
 class _BadLineError(Exception):
@@ -20,8 +25,8 @@ class _BadLineError(Exception):
 class _LineSource:
     """Physical lines as text, remembered until the record that they make up is whole."""
 
-    def __init__(self, lines: Iterator[tuple[int, bytes | str]]) -> None:
-        self._lines = lines
+    def __init__(self, lines: Iterator[tuple[int, bytes | str]], text: LineText) -> None:
+        self._lines, self._text = lines, text
         self._again: deque[tuple[int, bytes | str]] = deque()
         self.taken: list[tuple[int, bytes | str]] = []
         self._bytes = 0
@@ -37,10 +42,7 @@ class _LineSource:
         self._bytes += len(line)
         if self._bytes > LINE_BYTES_MAX:
             raise _BadLineError("is a record of over 1 MiB; is a quote left open?")
-        try:
-            return line.decode()
-        except UnicodeDecodeError as error:
-            raise _BadLineError(f"is not UTF-8 text (byte {error.start + 1})") from None
+        return self._text.of(line, SPREADSHEETS_WRITE)
 
     def begin(self) -> None:
         """Forget the record that was read."""
@@ -64,6 +66,12 @@ class Table(NamedTuple):
     decimal_comma: bool
 
 
+def _stated_delimiter(first: bytes) -> str:
+    """The delimiter that a first line names, as Excel writes it; "" where it is a header."""
+    stated = _STATED.fullmatch(first.strip(b"\r\n"))
+    return stated[1].decode() if stated else ""
+
+
 def _delimiter_of(first: bytes) -> str:
     """A comma, or what spreadsheets write instead where no comma stands in the header."""
     if b"," not in first:
@@ -73,7 +81,7 @@ def _delimiter_of(first: bytes) -> str:
     return ";" if first.count(b";") > first.count(b",") else ","
 
 
-def read_csv(lines: Iterator[tuple[int, bytes | str]], path: str) -> Table:
+def read_csv(lines: Iterator[tuple[int, bytes | str]], path: str, text: LineText) -> Table:
     """The header's names, and the records that follow; an empty cell is absent.
 
     A file whose columns stand apart by semicolons is of a place that writes decimal commas. A column may
@@ -84,13 +92,16 @@ def read_csv(lines: Iterator[tuple[int, bytes | str]], path: str) -> Table:
     """
     first = next(lines, None)
     content = first[1] if first is not None and isinstance(first[1], bytes) else b""
-    delimiter = _delimiter_of(content)
-    feed = _LineSource(lines if first is None else chain([first], lines))
+    if delimiter := _stated_delimiter(content):
+        first = None
+    delimiter = delimiter or _delimiter_of(content)
+    feed = _LineSource(lines if first is None else chain([first], lines), text)
     try:
         reader = csv.reader(feed, strict=True, delimiter=delimiter)
         header = [name.strip() for name in next(reader, [])]
     except (csv.Error, _BadLineError) as error:
-        raise DataError(f"'{plain(path, 200)}' has no CSV header: line 1 {error}.") from None
+        at = feed.taken[0][0] if feed.taken else 1
+        raise DataError(f"'{plain(path, 200)}' has no CSV header: line {at} {error}.") from None
     # Spreadsheets end a table with columns that have neither a name nor a cell.
     while header and not header[-1]:
         header.pop()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from gonogo.border.foreign import DEPTH_MAX, depth_within
 from gonogo.errors import plain
-from gonogo.ingest.numbered_lines import Row
+from gonogo.ingest.numbered_lines import LineText, Row
 from gonogo.records import Rejection
 
 
@@ -75,7 +75,9 @@ def _plain_object(content: bytes, from_json: Callable[..., object]) -> object:
     return value if colons == 0 else None
 
 
-def read_jsonl(lines: Iterable[tuple[int, bytes | str]]) -> Iterator[Row | Rejection]:
+def read_jsonl(
+    lines: Iterable[tuple[int, bytes | str]], text: LineText
+) -> Iterator[Row | Rejection]:
     """Read one value a line; empty lines are passed over."""
     # Once and not a line: an import that is done already still takes a quarter of the parsing.
     from pydantic_core import from_json
@@ -92,8 +94,6 @@ def read_jsonl(lines: Iterable[tuple[int, bytes | str]]) -> Iterator[Row | Rejec
             yield number, value, content
             continue
         try:
-            yield number, strict_json(content.decode()), content
-        except UnicodeDecodeError as error:
-            yield Rejection(number, "line", f"is not UTF-8 text (byte {error.start + 1})")
+            yield number, strict_json(text.of(content)), content
         except ValueError as error:
             yield Rejection(number, "line", plain(str(error), 300))

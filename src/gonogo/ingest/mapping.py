@@ -14,7 +14,6 @@ from gonogo.ingest.cell_words import (
     Form,
     is_decimal_comma,
     is_nothing,
-    outcome_of_word,
     typed_cell,
 )
 from gonogo.ingest.column_names import MAP_ADVICE, counted_calls, states_no_unit, suggestion
@@ -192,7 +191,6 @@ class ColumnMap:
                 taken,
                 first,
                 has_zone=has_zone,
-                says_right=_words_of_right(first),
                 chars_max=_SUGGESTION_CHARS_MAX,
             )
             raise DataError(
@@ -305,15 +303,6 @@ def _of_json(form: Form, text: str) -> object:
 
 _WORDS_OF_CONTENT = frozenset({"prediction", "label", "segments", "output"})
 _IDENTIFYING = frozenset({"dependency", "version", "ts", "item"})
-
-
-def _words_of_right(values: Mapping[str, object]) -> frozenset[str]:
-    """The columns of a record whose cell is a word that says right or wrong."""
-    return frozenset(
-        column
-        for column, cell in values.items()
-        if isinstance(cell, str) and cell[:1].isalpha() and outcome_of_word(cell) is not None
-    )
 
 
 def _fits(name: str, value: object) -> bool:

@@ -7,7 +7,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
@@ -39,6 +39,24 @@ _FORMATS: dict[str, Format] = {
 Row = tuple[int, object, bytes]
 
 
+class LineText:
+    """Lines as text, and how many of them were no UTF-8.
+
+    Refused, they would cost the failures alone, where only messages have accents or are cut off within a letter.
+    """
+
+    def __init__(self) -> None:
+        self.others = 0
+
+    def of(self, line: bytes, otherwise: str = "utf-8") -> str:
+        """The text of a line; what is no UTF-8 is read as `otherwise`, a byte that is nothing there as U+FFFD."""
+        try:
+            return line.decode()
+        except UnicodeDecodeError:
+            self.others += 1
+            return line.decode(otherwise, errors="replace")
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """An opened input. `name` is what ids are made from; None for standard input."""
@@ -49,6 +67,7 @@ class Source:
     raw: BinaryIO
     total_bytes: int | None
     format: Format
+    text: LineText = field(default_factory=LineText)
 
     def bytes_read(self) -> int | None:
         """The number of bytes read out of `total_bytes`; None where the input has no length."""

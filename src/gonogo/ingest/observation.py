@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, fields, make_dataclass
+from itertools import islice
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, cast
@@ -18,7 +19,7 @@ from typing import Any, cast
 from gonogo.errors import plain
 from gonogo.ingest import field_checks as checked
 from gonogo.ingest.cell_words import Form
-from gonogo.ingest.column_names import MAP_ADVICE, suggestion
+from gonogo.ingest.column_names import MAP_ADVICE, flat, suggestion
 from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.field_checks import RefusedError, got
 from gonogo.records import (
@@ -265,10 +266,14 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
 def _unknown(name: object, raw: Mapping[Any, object], from_file: bool, has_zone: bool) -> str:  # noqa: FBT001
     """The advice about unknown fields: of a file, whose columns can be mapped, about all of them at once."""
     unknown = [str(key) for key in raw if key not in FIELDS]
-    # What lies in an object comes after what lies beside it.
-    inner = [f"{key}.{part}" for key in unknown[:INNER_MAX] for part in _entry_names(raw.get(key))]
     filled = [key for key in raw if key in FIELDS]
-    likely = suggestion([*unknown, *inner], filled, raw, has_zone=has_zone) if from_file else ""
+    likely = ""
+    if from_file:
+        beside = {key: raw[key] for key in unknown if key in raw}
+        within = dict(islice(flat(beside), INNER_MAX))
+        # What lies in an object comes after what lies beside it.
+        columns = dict.fromkeys([*unknown, *within])
+        likely = suggestion(list(columns), filled, {**within, **beside}, has_zone=has_zone)
     near = [] if likely else difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
     if near or not from_file:
         return f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
@@ -278,12 +283,3 @@ def _unknown(name: object, raw: Mapping[Any, object], from_file: bool, has_zone:
         return f"unknown field{others}. Perhaps: {likely}"
     others = ", ".join(plain(key, 40) for key in unknown if key != name)
     return f"unknown field{f', as are {plain(others, 40)}' if others else ''}. {MAP_ADVICE}"
-
-
-def _entry_names(value: object) -> list[str]:
-    """The names in an object, of values that are neither lists nor objects."""
-    if not isinstance(value, dict):
-        return []
-    return [str(key) for key, part in value.items() if not isinstance(part, dict | list)][
-        :INNER_MAX
-    ]

@@ -19,7 +19,7 @@ from gonogo.ingest.containers import Contents, content_of, contents_of
 from gonogo.ingest.formats import format_of, named_format
 from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
 from gonogo.ingest.mapping import ColumnMap
-from gonogo.ingest.numbered_lines import STDIN, Row, Source
+from gonogo.ingest.numbered_lines import STDIN, LineText, Row, Source
 from gonogo.ingest.observation import FIELDS
 from gonogo.ingest.times import is_day_first
 from gonogo.records import DAY_MS, Observation, Rejection
@@ -66,6 +66,7 @@ class Understanding:
     Args:
         title: What its records are written as.
         file: The file, with what its format left out.
+        text: Its lines as text, with how many were no UTF-8.
         understood: What became of its columns; None where they are fields, which are named as found.
         without_unit: The column that is taken for milliseconds though nothing says so.
     """
@@ -74,11 +75,12 @@ class Understanding:
         self,
         title: str,
         file: File,
+        text: LineText,
         understood: str | None = None,
         *,
         without_unit: str | None = None,
     ) -> None:
-        self._title, self._file, self._understood = title, file, understood
+        self._title, self._file, self._text, self._understood = title, file, text, understood
         self._name = "stdin" if file.path == STDIN else plain(Path(file.path).name, 80)
         self._without_unit = without_unit
         self._latencies: list[float] = []
@@ -162,6 +164,9 @@ class Understanding:
         fields = [name for name in FIELDS if name in seen]
         told = f"Understood as {self._understood or 'fields: ' + ', '.join(fields)}."
         told += self._unit()
+        if others := self._text.others:
+            are = "line is" if others == 1 else "lines are"
+            told += f" {number(others)} {are} not UTF-8 text: look at names with accents."
         differing = [name for name, (low, high) in self._weights.items() if low < high]
         if differing:
             told += (
@@ -262,7 +267,7 @@ def opened_rows(
         found = _format(source, mapping, stated, first)
     if found is not None:
         file = File(source.path)
-        understanding = Understanding(found.title, file, found.understood)
+        understanding = Understanding(found.title, file, source.text, found.understood)
         return OpenedRows(foreign_rows(rows, found, file), mapping, understanding, is_foreign=True)
     record = first if isinstance(first, Mapping) else {}
     if contents.header:
@@ -270,6 +275,7 @@ def opened_rows(
     own = Understanding(
         _TITLES[contents.container],
         File(source.path),
+        source.text,
         without_unit=mapping.latency_without_unit(record),
     )
     if mapping.ignore_unknown:

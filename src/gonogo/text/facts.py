@@ -336,14 +336,12 @@ def _probes(answer: ProbeReport) -> Parts:
 @parts_of.register
 def _record(answer: RecordAnswer) -> Parts:
     """The summary has the counts."""
-    rows: dict[tuple[str, str], list[int | None]] = {}
+    places: dict[tuple[str, str], list[int | None]] = {}
     for r in answer.rejected:
-        rows.setdefault((r.field, r.problem), []).append(r.line if r.index is None else r.index)
+        places.setdefault((r.field, r.problem), []).append(r.line if r.index is None else r.index)
     # A batch made by one program has one fault: it is said once.
-    refused = [
-        (at[0] if len(at) == 1 else f"{at[0]} to {at[-1]} ({len(at)})", *problem)
-        for problem, at in rows.items()
-    ]
+    several = {why: f"{at[0]} to {at[-1]} ({len(at)})" for why, at in places.items() if at[1:]}
+    refused = [(several.get(why, at[0]), *why) for why, at in places.items()]
     notes = [("note", note) for note in answer.notes or ()]
     return notes, [table("refused", "index field problem", refused)]
 

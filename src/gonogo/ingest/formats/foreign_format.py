@@ -22,7 +22,6 @@ Fields = dict[str, object]
 # Fields that no observation has: another id of a call, and that the id is that of a stored call.
 ALIAS, ALIAS_OF = "alias", "of a stored call"
 _QUANTITIES = ("latency_ms", "cost_usd", "input_tokens", "output_tokens")
-_DEPTH_MAX = 8
 
 
 @dataclass(slots=True)
@@ -156,17 +155,6 @@ def json_object(value: object) -> Mapping[str, object]:
         except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, Mapping) else {}
-
-
-def flat(
-    record: Mapping[str, object], prefix: str = "", depth: int = _DEPTH_MAX
-) -> Iterator[tuple[str, object]]:
-    """The scalars of nested objects by their dotted paths."""
-    for key, value in record.items():
-        if isinstance(value, Mapping) and depth:
-            yield from flat(value, f"{prefix}{key}.", depth - 1)
-        elif isinstance(value, str | int | float | bool):
-            yield f"{prefix}{key}", value
 
 
 def short_id(*parts: object) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from gonogo.border.foreign import number
 from gonogo.ingest.cell_words import outcome_of_word
+from gonogo.ingest.column_names import flat
 from gonogo.ingest.field_checks import key_of
 from gonogo.ingest.formats.foreign_format import (
     Fields,
@@ -17,7 +18,6 @@ from gonogo.ingest.formats.foreign_format import (
     Record,
     elapsed_ms,
     first,
-    flat,
     json_object,
     short_id,
     unix_s,
