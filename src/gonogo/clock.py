@@ -6,9 +6,15 @@
 - Order within a process: `OrderedIds`, which never go back.
 - Where several machines share a store: the database server's, where this machine's is not near it
   (`store/postgres/connecting.py`), so that one hold has one end for all of them.
-- Expiry of holds and leases: the wall clock, and how it was set while the machine runs (`clock_setting`):
-  what is open when it is set is dated anew (`store/books/hold_clock.py`). After another start of the
-  machine only their dates tell, with a bound on either side, so that none lasts for ever.
+- Expiry of holds, leases, plans and routes (when a fallback is due, how long a stage of the way back or
+  forward has lasted, how many switches a day had): the wall clock, and how it was set while the machine runs
+  (`clock_setting`): what is open when it is set is dated anew (`store/books/hold_clock.py`). After another
+  start of the machine only their dates tell, with a bound on either side, so that none lasts for ever.
+- What a person or a calendar names: the wall clock, as it is set. The end of a silence and of a held route,
+  maintenance windows, days and months of budgets, approval links: whoever named 18:00 means the clock on
+  the wall. One that is put back ends a silence that began later by it, so that people are told.
+- How long ago something was: `is_recent`, to which a time far ahead is none, so that nothing waits for a
+  clock to catch up.
 - What cannot be taken back, such as letting rows go: `borne_out_ms`, the latest time that what is in
   the store bears out. One process whose clock is ahead, and what it records meanwhile, is no witness.
 """
@@ -104,6 +110,11 @@ def borne_out_ms(now_ms: int, days: Mapping[int, int]) -> int | None:
 def is_newer(one_ms: int, other_ms: int) -> bool:
     """Whether `one_ms` is the newer time; a time far ahead of the clock is a wrong one, and older."""
     return other_ms < one_ms <= other_ms + AHEAD_MS
+
+
+def is_recent(then_ms: int, now_ms: int, *, within_ms: int) -> bool:
+    """Whether `then_ms` was less than `within_ms` ago; a time far ahead of the clock is no recent one."""
+    return then_ms - AHEAD_MS <= now_ms < then_ms + within_ms
 
 
 class OrderedIds:

@@ -109,3 +109,15 @@ def test_where_nothing_tells_a_hold_lasts_no_longer_for_it(
     monkeypatch.setattr(clock, "_boot", lambda: None)
     held(at(244, "reserve", "once", "--usd", "8"))
     assert at(0, "reserve", "once", "--usd", "8").returncode == 0
+
+
+@pytest.mark.parametrize("ahead", [0.2, 244])
+def test_a_run_that_ended_by_a_clock_ahead_is_over(at: Typed, ahead: float) -> None:
+    """The next night's is a run of its own, though by that clock the last one has not ended yet."""
+    asked = ("reserve", "once", "--usd", "1", "--run", "nightly")
+    first = held(at(ahead, *asked))["id"]
+    assert at(ahead, "settle", first, "--usd", "1").returncode == 0
+    assert (
+        at(0, "reserve", "once", "--usd", "1").returncode == 0
+    )  # dated by the clock as it is set now
+    assert "." not in held(at(0, *asked, run_on=0.1))["id"]

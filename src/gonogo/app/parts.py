@@ -16,7 +16,7 @@ import anyio
 
 from gonogo.actuators.kinds import make_actuator
 from gonogo.answers import Answer, DriftReport, TrustReport
-from gonogo.clock import OrderedIds
+from gonogo.clock import OrderedIds, is_recent
 from gonogo.config import local_routes
 from gonogo.errors import ActionRefused, StoreError
 from gonogo.fallback.fallback_ports import FallbackPorts
@@ -177,7 +177,8 @@ class Stores:
             self.settings.actuators.get(n) for n in self.settings.dependency(dependency).actuators
         )
         if any(found is not None and found.kind != "route_file" for found in own):
-            if now_ms - self.looked_ms.get(dependency, 0) < PEERS_ASKED_EVERY_MS:
+            looked_ms = self.looked_ms.get(dependency, 0)
+            if is_recent(looked_ms, now_ms, within_ms=PEERS_ASKED_EVERY_MS):
                 return
             self.looked_ms[dependency] = now_ms
         from gonogo.fallback.promotion.ramp import carry_on_if_due

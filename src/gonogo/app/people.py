@@ -22,6 +22,7 @@ from gonogo.app.shift_notices import (
     shift_notices,
     shift_over,
 )
+from gonogo.clock import is_recent
 from gonogo.errors import ConfigError, ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import told_targets
@@ -233,7 +234,7 @@ async def promotions(
         )
         for route in await stores.routes.routes()
         if (made := route.promotion) is not None
-        and (made.is_running or now_ms - made.ended_ms < DAY_MS)
+        and (made.is_running or is_recent(made.ended_ms, now_ms, within_ms=DAY_MS))
         and dependency in (None, route.dependency)
     ]
 

@@ -21,6 +21,7 @@ from gonogo.answers import (
     TargetShare,
     rfc3339,
 )
+from gonogo.clock import is_recent
 from gonogo.errors import ActionRefused, plain
 from gonogo.fallback.conditions import (
     blocking,
@@ -82,7 +83,9 @@ async def carry_out(
     own = None if plan.promotes else ports.new_id()
     incident_id = unresolved[0] if unresolved else own
     fence = _fence(plan, go, audit_id=ports.new_id(), incident_id=incident_id)
-    begun = await ports.routes.begin(plan.id, fence, idempotency_key=go.idempotency_key)
+    begun = await ports.routes.begin(
+        plan.id, fence, idempotency_key=go.idempotency_key, now_ms=go.now_ms
+    )
     if begun.route is None:
         return await replayed(ports, settings, begun.plan, go)
     return await complete(ports, settings, begun.plan, go)
@@ -233,7 +236,7 @@ def _recovery(plan: Plan, route: Route, wanted: Route, now_ms: int) -> Recovery 
         return None  # a split: nobody waits for the primary to recover
     if before is not None and before.fallback and plan.is_way_back:
         return replace(before, since_ms=now_ms)
-    relapsed = before is not None and now_ms - before.since_ms < RELAPSE_MS
+    relapsed = before is not None and is_recent(before.since_ms, now_ms, within_ms=RELAPSE_MS)
     tried = before.tried + 1 if before is not None and relapsed else 0
     return Recovery(plan.after, fell_ms=now_ms, since_ms=now_ms, tried=tried)
 

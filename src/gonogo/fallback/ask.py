@@ -11,7 +11,13 @@ from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarg
 from gonogo.fallback.apply import carry_out, refuse_stale, replayed
 from gonogo.fallback.conditions import approval_of, blocking, refuse_blocked
 from gonogo.fallback.fallback_ports import FallbackPorts
-from gonogo.fallback.fallback_words import judged_answer, pending_answer, plan_answer, plan_of
+from gonogo.fallback.fallback_words import (
+    judged_answer,
+    pending_answer,
+    plan_answer,
+    plan_of,
+    stored_answer,
+)
 from gonogo.fallback.judgement import SwitchJudgement, judge_switch
 from gonogo.fallback.plan import REASON_CHARS_MAX, Proposal, propose
 from gonogo.fallback.promotion.promotion_plan import (
@@ -154,7 +160,7 @@ async def plan_fallback(
         _refuse_another(kept, request)
     if kept.state != "planned":
         return await replayed(ports, settings, kept, _go(request, settings, now_ms))
-    return _offered(FallbackPlan.model_validate_json(kept.answer), settings)
+    return _offered(stored_answer(kept), settings)
 
 
 async def _proposal(
@@ -253,9 +259,7 @@ async def waiting_plan(ports: FallbackPorts, plan_id: str) -> tuple[FallbackPlan
         UnknownTarget: There is no such plan.
     """
     plan = await _stored(ports, plan_id, None)
-    if plan.state != "planned":
-        return None
-    return FallbackPlan.model_validate_json(plan.answer), plan.reason
+    return (stored_answer(plan), plan.reason) if plan.state == "planned" else None
 
 
 async def approve(
@@ -303,9 +307,8 @@ async def undo(
     _refuse_denied(settings, plan, proposal.approval)
     # Kept before it is refused: a person may overrule what stops an agent, by the plan's id.
     kept = await ports.routes.save_plan(plan)
-    judged = SwitchJudgement(proposal.health, plan.checks)
-    answer_now = judged_answer(kept, judged, proposal.approval)
-    kept = replace(kept, checks=plan.checks, answer=answer_now)
+    now = judged_answer(kept, SwitchJudgement(proposal.health, plan.checks), proposal.approval)
+    kept = replace(kept, checks=plan.checks, answer=now)
     if kept.state == "planned":
         refuse_blocked(kept.id, blocking(kept.checks, request.confirmed_by, request.overrule))
     if kept.state == "planned" and not _is_approved(proposal.approval, request.confirmed_by):
@@ -368,13 +371,10 @@ def _approval(settings: Settings, plan: Plan) -> Policy:
 
 
 def _is_approved(approval: Policy, confirmed_by: ConfirmedBy | None) -> bool:
-    if approval == "allow":
-        return True
     if approval == "confirm":
         return confirmed_by is not None
-    if approval == "person":
-        return confirmed_by in OUT_OF_BAND
-    return confirmed_by == "elicited" or confirmed_by in BY_HAND
+    hands = OUT_OF_BAND if approval == "person" else ("elicited", *BY_HAND)
+    return approval == "allow" or confirmed_by in hands
 
 
 def _refuse_denied(settings: Settings, plan: Plan, approval: Policy) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from gonogo.clock import is_recent
 from gonogo.errors import ActionRefused
 from gonogo.fallback.rehearsed import BY_HAND, ConfirmedBy
 from gonogo.ports.incidents import IncidentRecord
@@ -79,7 +80,7 @@ def not_held(route: Route, now_ms: int) -> Check:
 
 def rate_limit(switches: Sequence[Switch], now_ms: int) -> Check:
     """Two switches a day and route; steps towards the primary are not counted."""
-    n = sum(not s.undo and s.ts_ms > now_ms - DAY_MS for s in switches)
+    n = sum(not s.undo and is_recent(s.ts_ms, now_ms, within_ms=DAY_MS) for s in switches)
     why = f"{n} of {SWITCHES_A_DAY_MAX} in 24 h"
     return Check("rate_limit", n < SWITCHES_A_DAY_MAX, why, "agents")
 

@@ -75,6 +75,12 @@ def plan_of(proposal: Proposal, answer: FallbackPlan, now_ms: int) -> Plan:
     )
 
 
+def stored_answer(plan: Plan) -> FallbackPlan:
+    """The answer that a plan was given out with; its end is told by the clock as it is set now."""
+    answer = FallbackPlan.model_validate_json(plan.answer)
+    return answer.model_copy(update={"expires_at": rfc3339(plan.expires_ms)})
+
+
 def judged_answer(plan: Plan, judged: SwitchJudgement, approval: Policy) -> str:
     """The JSON of a plan's answer with what was found of it just now."""
     failed = [check for check in judged.checks if not check.passed]
@@ -87,7 +93,7 @@ def judged_answer(plan: Plan, judged: SwitchJudgement, approval: Policy) -> str:
         "checks_passed": len(judged.checks) - len(failed),
         "approval": approval,
     }
-    answer = FallbackPlan.model_validate_json(plan.answer).model_copy(update=update)
+    answer = stored_answer(plan).model_copy(update=update)
     return answer.model_dump_json(by_alias=True, exclude_none=True)
 
 
@@ -194,4 +200,4 @@ def pending_answer(plan: Plan, approval: Policy, now_ms: int) -> FallbackPlan:
         "summary": f"Nothing was changed: plan {plan.id} for {plan.dependency} waits for approval "
         f"until {minute(rfc3339(plan.expires_ms))}. A person approves with `{command}`{other}.",
     }
-    return FallbackPlan.model_validate_json(plan.answer).model_copy(update=update)
+    return stored_answer(plan).model_copy(update=update)

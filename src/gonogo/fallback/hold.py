@@ -73,4 +73,4 @@ async def hold_route(
         same = (route.held, route.held_until_ms) == (said, until_ms)
         return None if same else (replace(route, held=said, held_until_ms=until_ms), entry)
 
-    return await ports.routes.amend(dependency, amended)
+    return await ports.routes.amend(dependency, amended, now_ms=now_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from gonogo.clock import is_recent
 from gonogo.fallback.apply import bring_about, complete
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.plan import actuators_of
@@ -41,7 +42,7 @@ async def reconcile(
     worked_on = set()
     for plan in await ports.routes.begun(dependency):
         route = await ports.routes.route(plan.dependency)
-        if route is None or now_ms - route.changed_ms >= WORKED_ON_MS:
+        if route is None or not is_recent(route.changed_ms, now_ms, within_ms=WORKED_ON_MS):
             await complete(ports, settings, plan, go)
         else:
             worked_on.add(plan.dependency)

@@ -267,7 +267,7 @@ async def _due(
         later = replace(found, expires_ms=now_ms + LEASE_MS, renewals=found.renewals + 1)
         return later, entry
 
-    await ports.routes.amend(name, renewed)
+    await ports.routes.amend(name, renewed, now_ms=now_ms)
     return RecoveryOutcome(name, "renew", why)
 
 

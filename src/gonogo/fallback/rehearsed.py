@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gonogo.answers import rfc3339
+from gonogo.clock import is_recent
 from gonogo.ports.routes import Check
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS
@@ -29,7 +30,7 @@ class DrillRecord:
 
     def is_old(self, now_ms: int) -> bool:
         """Whether it no longer counts."""
-        return now_ms - self.ts_ms > DRILL_DAYS_MAX * DAY_MS
+        return not is_recent(self.ts_ms, now_ms, within_ms=DRILL_DAYS_MAX * DAY_MS)
 
 
 async def last_drill(log: DecisionLog, dependency: str) -> DrillRecord | None:

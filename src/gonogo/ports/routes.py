@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -105,6 +105,25 @@ class Route:
         is_over = self.held_until_ms is not None and now_ms >= self.held_until_ms
         return None if is_over else self.held
 
+    def dated(self, by_ms: int) -> Route:
+        """Move its times by as much as the clock was set, but for the end of a hold, which a person named."""
+        if not by_ms:
+            return self
+        made, back = self.promotion, self.recovery
+        return replace(
+            self,
+            changed_ms=self.changed_ms + by_ms,
+            expires_ms=None if self.expires_ms is None else self.expires_ms + by_ms,
+            recovery=back
+            and replace(back, fell_ms=back.fell_ms + by_ms, since_ms=back.since_ms + by_ms),
+            promotion=made
+            and replace(
+                made,
+                stages=tuple((since_ms + by_ms, stage) for since_ms, stage in made.stages),
+                ended_ms=made.ended_ms and made.ended_ms + by_ms,
+            ),
+        )
+
 
 def grown(before: Sequence[Weight], after: Sequence[Weight]) -> list[str]:
     """The targets that get more than they had."""
@@ -173,6 +192,12 @@ class Plan:
     promotes: Promotion | None = None
     salt: str = ""
     asked_by: str = ""
+
+    def dated(self, by_ms: int) -> Plan:
+        """Move its times by as much as the clock was set, where it was not used yet."""
+        if not by_ms or self.state != "planned":
+            return self
+        return replace(self, created_ms=self.created_ms + by_ms, expires_ms=self.expires_ms + by_ms)
 
     @property
     def place(self) -> str:
@@ -287,7 +312,7 @@ class Routes(Protocol):
         ...
 
     async def begin(
-        self, plan_id: str, fence: Fence, *, idempotency_key: str | None
+        self, plan_id: str, fence: Fence, *, idempotency_key: str | None, now_ms: int
     ) -> SwitchEntry:
         """Let `fence` judge the plan against the route as it stands, and write what it decides.
 
@@ -306,7 +331,7 @@ class Routes(Protocol):
         """
         ...
 
-    async def amend(self, dependency: str, amended: Amended) -> Route:
+    async def amend(self, dependency: str, amended: Amended, *, now_ms: int) -> Route:
         """Change what a route says besides its targets (hold, renewal); the route that stands.
 
         One exclusive durable transaction, with a new version where something changed. `amended`

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gonogo.answers import rfc3339
+from gonogo.clock import is_recent
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.promotion.promotion_state import (
     told_end,
@@ -50,7 +51,7 @@ async def promotion_news(
         if made.status == "running":
             why = await _undecided(ports, settings, route, made, now_ms)
             found += [PromotionNews(name, "undecided", made.since_ms, why)] if why else []
-        elif now_ms - made.ended_ms < ENDED_TOLD_MS:
+        elif is_recent(made.ended_ms, now_ms, within_ms=ENDED_TOLD_MS):
             ended = told_end(route, made)
             found.append(PromotionNews(name, made.status, made.ended_ms, ended))
     return found

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from gonogo.clock import is_recent
 from gonogo.fallback.apply import PROMOTE
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.promotion.own_word import told_own_word
@@ -72,7 +73,9 @@ async def carry_on_if_due(
     route = await ports.routes.route(dependency)
     made = None if route is None else route.promotion
     key = f"{PROMOTE}/{dependency}"
-    if made is None or not made.is_running or now_ms - looked_ms.get(key, 0) < LOOKED_AT_EVERY_MS:
+    if made is None or not made.is_running:
+        return
+    if is_recent(looked_ms.get(key, 0), now_ms, within_ms=LOOKED_AT_EVERY_MS):
         return
     looked_ms[key] = now_ms
     await carry_on(ports, settings, dependency=dependency, now_ms=now_ms)

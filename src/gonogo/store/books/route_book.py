@@ -1,4 +1,7 @@
-"""Routes and their plans in SQLite: every change is fenced in one durable transaction."""
+"""Routes and their plans: every change is fenced in one durable transaction.
+
+Where the machine's clock was set, times are read as it would tell them now (`hold_clock`).
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,9 @@ from gonogo.ports.routes import (
 )
 from gonogo.records import Decision
 from gonogo.store.books.audit import append_action
-from gonogo.store.books.route_codec import (
-    body_of,
-    plan_of_row,
-    route_of_row,
-    ways_json,
-    weights_json,
-)
-from gonogo.store.engine import Connection, Engine
+from gonogo.store.books.hold_clock import date_anew, dating_of
+from gonogo.store.books.route_codec import body_of, plan_of_row, put_route, routes_of
+from gonogo.store.engine import Connection, Engine, Parameters
 
 _DAY_MS = 86_400_000
 # What a fence may look back on; older switches say nothing about flapping now.
@@ -32,11 +30,6 @@ SWITCHES_SHOWN_MS = 30 * _DAY_MS
 
 PLANS_WAITING_MAX = 5
 
-_ROUTE = (
-    "dependency, targets, epoch, version, salt, why, changed_ms, expires_ms, held, incident_id,"
-    " audit_id, held_until_ms, renewals, recovery"
-)
-_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in _ROUTE.split(", ")[1:])
 _PLAN = (
     "id, dependency, created_ms, expires_ms, route_version, body, idempotency_key, undoes, state,"
     " audit_id, epoch, result"
@@ -44,56 +37,36 @@ _PLAN = (
 
 
 def _route(conn: Connection, dependency: str) -> Route | None:
-    row = conn.execute(
-        f"SELECT {_ROUTE} FROM route WHERE dependency = ?",  # noqa: S608 - constant columns
-        (dependency,),
-    ).fetchone()
-    return None if row is None else route_of_row(row)
+    ahead_ms = dating_of(conn).ahead_ms
+    return next((route.dated(ahead_ms) for route in routes_of(conn, dependency)), None)
 
 
 def _routes(conn: Connection) -> list[Route]:
-    names = conn.execute("SELECT dependency FROM route ORDER BY dependency").fetchall()
-    found = [_route(conn, name) for (name,) in names]
-    return [route for route in found if route is not None]
+    ahead_ms = dating_of(conn).ahead_ms
+    return [route.dated(ahead_ms) for route in routes_of(conn)]
 
 
-def _put_route(conn: Connection, route: Route) -> None:
-    conn.execute(
-        f"INSERT INTO route ({_ROUTE}) VALUES ({', '.join('?' * 14)}) "  # noqa: S608 - constant columns
-        f"ON CONFLICT (dependency) DO UPDATE SET {_REPLACED}",
-        (
-            route.dependency,
-            weights_json(route.targets),
-            route.epoch,
-            route.version,
-            route.salt,
-            route.why,
-            route.changed_ms,
-            route.expires_ms,
-            route.held,
-            route.incident_id,
-            route.audit_id,
-            route.held_until_ms,
-            route.renewals,
-            ways_json(route),
-        ),
-    )
+def _plans(conn: Connection, clause: str, values: Parameters) -> list[Plan]:
+    ahead_ms = dating_of(conn).ahead_ms
+    rows = conn.execute(f"SELECT {_PLAN} FROM plan WHERE {clause}", values).fetchall()  # noqa: S608 - constant clauses
+    return [plan_of_row(row).dated(ahead_ms) for row in rows]
 
 
 def _find_plan(conn: Connection, clause: str, *values: object) -> Plan | None:
-    row = conn.execute(f"SELECT {_PLAN} FROM plan WHERE {clause}", values).fetchone()  # noqa: S608 - constant clauses
-    return None if row is None else plan_of_row(row)
+    return next(iter(_plans(conn, clause, values)), None)
 
 
 def _switches(conn: Connection, dependency: str, since_ms: int) -> list[Switch]:
+    ahead_ms = dating_of(conn).ahead_ms
     rows = conn.execute(
         "SELECT ts_ms, undo, stage FROM route_switch WHERE dependency = ? AND ts_ms >= ? ORDER BY epoch",
-        (dependency, since_ms),
+        (dependency, since_ms - ahead_ms),
     )
-    return [Switch(ts_ms, bool(undo), bool(stage)) for ts_ms, undo, stage in rows]
+    return [Switch(ts_ms + ahead_ms, bool(undo), bool(stage)) for ts_ms, undo, stage in rows]
 
 
 def _save_plan(conn: Connection, plan: Plan) -> Plan:
+    date_anew(conn, now_ms=plan.created_ms)
     conn.execute(
         "DELETE FROM plan WHERE dependency = ? AND state = 'planned' AND expires_ms < ?",
         (plan.dependency, plan.created_ms - _DAY_MS),
@@ -134,7 +107,10 @@ def _swept(plan_id: str) -> UnknownTarget:
     return UnknownTarget("plan", plan_id, (), "Plan again: call with a `reason`.")
 
 
-def _begin(conn: Connection, named: Plan, fence: Fence, key: str | None) -> SwitchEntry:
+def _begin(
+    conn: Connection, named: Plan, fence: Fence, key: str | None, now_ms: int
+) -> SwitchEntry:
+    date_anew(conn, now_ms=now_ms)
     plan = _find_plan(conn, "dependency = ? AND id = ?", named.dependency, named.id)
     if plan is None:
         raise _swept(named.id)
@@ -150,10 +126,7 @@ def _begin(conn: Connection, named: Plan, fence: Fence, key: str | None) -> Swit
                 f"idempotency_key '{key}' was used for plan {used.id}: pass that one, or another key."
             )
     route = _route(conn, plan.dependency) or primary_route(plan.dependency)
-    newest = conn.execute(
-        "SELECT max(ts_ms) FROM route_switch WHERE dependency = ?", (plan.dependency,)
-    ).fetchone()[0]
-    switches = _switches(conn, plan.dependency, (newest or 0) - SWITCHES_SHOWN_MS)
+    switches = _switches(conn, plan.dependency, now_ms - SWITCHES_SHOWN_MS)
     begun = fence(
         plan, Books(route, switches, {found.dependency: found for found in _routes(conn)})
     )
@@ -165,7 +138,7 @@ def _begin(conn: Connection, named: Plan, fence: Fence, key: str | None) -> Swit
             (plan.dependency, key),
         )
     append_action(conn, begun.entry)
-    _put_route(conn, begun.route)
+    put_route(conn, begun.route)
     conn.execute(
         "INSERT INTO route_switch VALUES (?, ?, ?, ?, ?, ?)",
         (
@@ -253,16 +226,16 @@ class StoredRoutes:
         """
 
         def work(conn: Connection) -> list[Plan]:
-            rows = conn.execute(
-                f"SELECT {_PLAN} FROM plan WHERE id IN (SELECT id FROM (SELECT id, row_number()"  # noqa: S608 - constant columns
+            newest_waiting = (
+                "id IN (SELECT id FROM (SELECT id, row_number()"
                 " OVER (PARTITION BY dependency ORDER BY created_ms DESC, id DESC) AS nth"
                 " FROM plan WHERE state = 'planned' AND expires_ms > ?"
                 " AND route_version = coalesce((SELECT version FROM route"
                 " WHERE route.dependency = plan.dependency), 0)) AS newest"
-                " WHERE nth <= ?) ORDER BY created_ms, id",
-                (now_ms, PLANS_WAITING_MAX),
+                " WHERE nth <= ?) ORDER BY created_ms, id"
             )
-            plans = [plan for plan in map(plan_of_row, rows) if _waits(plan)]
+            bound = now_ms - dating_of(conn).ahead_ms, PLANS_WAITING_MAX
+            plans = [plan for plan in _plans(conn, newest_waiting, bound) if _waits(plan)]
             newest = {(plan.dependency, plan.after): plan for plan in plans}
             return sorted(newest.values(), key=lambda plan: plan.created_ms)
 
@@ -270,16 +243,8 @@ class StoredRoutes:
 
     async def begun(self, dependency: str | None = None) -> list[Plan]:
         """Plans whose result is not final: their process works on them or has died."""
-
-        def work(conn: Connection) -> list[Plan]:
-            rows = conn.execute(
-                f"SELECT {_PLAN} FROM plan WHERE state = 'begun'"  # noqa: S608 - constant columns
-                " AND dependency = coalesce(?, dependency) ORDER BY epoch",
-                (dependency,),
-            )
-            return [plan_of_row(row) for row in rows]
-
-        return await self._db.read(work)
+        begun = "state = 'begun' AND dependency = coalesce(?, dependency) ORDER BY epoch"
+        return await self._db.read(lambda conn: _plans(conn, begun, (dependency,)))
 
     async def switches(self, dependency: str, *, since_ms: int) -> list[Switch]:
         """Read the switches carried out since a time, oldest first."""
@@ -292,12 +257,12 @@ class StoredRoutes:
         )
 
     async def begin(
-        self, plan_id: str, fence: Fence, *, idempotency_key: str | None
+        self, plan_id: str, fence: Fence, *, idempotency_key: str | None, now_ms: int
     ) -> SwitchEntry:
         """Let `fence` judge the plan against the route as it stands, and write what it decides."""
         plan = await self._planned(plan_id)
         return await self._db.write(
-            lambda conn: _begin(conn, plan, fence, idempotency_key),
+            lambda conn: _begin(conn, plan, fence, idempotency_key, now_ms),
             durable=True,
             shard=plan.dependency,
         )
@@ -315,17 +280,18 @@ class StoredRoutes:
             raise _swept(plan_id)
         return plan
 
-    async def amend(self, dependency: str, amended: Amended) -> Route:
+    async def amend(self, dependency: str, amended: Amended, *, now_ms: int) -> Route:
         """Change what a route says besides its targets; the route that stands."""
 
         def work(conn: Connection) -> Route:
+            date_anew(conn, now_ms=now_ms)
             route = _route(conn, dependency) or primary_route(dependency)
             found = amended(route)
             if found is None:
                 return route
             changed = replace(found[0], version=route.version + 1)
             append_action(conn, found[1])
-            _put_route(conn, changed)
+            put_route(conn, changed)
             return changed
 
         return await self._db.write(work, durable=True, shard=dependency)

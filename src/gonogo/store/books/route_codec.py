@@ -1,4 +1,4 @@
-"""Routes and plans as the texts that their columns hold."""
+"""Routes and plans as rows, and as the texts that their columns hold."""
 
 from __future__ import annotations
 
@@ -9,10 +9,52 @@ from typing import Any
 
 from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import Check, Plan, Recovery, Route, Weight
+from gonogo.store.engine import Connection
 from gonogo.store.readable import readable
 
+_ROUTE = (
+    "dependency, targets, epoch, version, salt, why, changed_ms, expires_ms, held, incident_id,"
+    " audit_id, held_until_ms, renewals, recovery"
+)
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in _ROUTE.split(", ")[1:])
 
-def weights_json(weights: Iterable[Weight]) -> str:
+
+def routes_of(connection: Connection, dependency: str | None = None) -> list[Route]:
+    """Every route, or the one of a dependency, with its times as they are stored."""
+    one = "" if dependency is None else "WHERE dependency = ?"
+    bound = () if dependency is None else (dependency,)
+    rows = connection.execute(
+        f"SELECT {_ROUTE} FROM route {one} ORDER BY dependency",  # noqa: S608 - constant columns
+        bound,
+    )
+    return [_route_of_row(row) for row in rows.fetchall()]
+
+
+def put_route(connection: Connection, route: Route) -> None:
+    """Write a route in its row's place."""
+    connection.execute(
+        f"INSERT INTO route ({_ROUTE}) VALUES ({', '.join('?' * 14)}) "  # noqa: S608 - constant columns
+        f"ON CONFLICT (dependency) DO UPDATE SET {_REPLACED}",
+        (
+            route.dependency,
+            _weights_json(route.targets),
+            route.epoch,
+            route.version,
+            route.salt,
+            route.why,
+            route.changed_ms,
+            route.expires_ms,
+            route.held,
+            route.incident_id,
+            route.audit_id,
+            route.held_until_ms,
+            route.renewals,
+            _ways_json(route),
+        ),
+    )
+
+
+def _weights_json(weights: Iterable[Weight]) -> str:
     """Targets and shares."""
     return json.dumps([[weight.target, weight.share] for weight in weights])
 
@@ -21,7 +63,7 @@ def _weights(pairs: list[list[object]]) -> tuple[Weight, ...]:
     return tuple(Weight(str(target), int(str(share))) for target, share in pairs)
 
 
-def ways_json(route: Route) -> str | None:
+def _ways_json(route: Route) -> str | None:
     """The way back, and the way forward: the former alone is the list that it always was."""
     back = _recovery_values(route.recovery)
     if route.promotion is None:
@@ -48,7 +90,7 @@ def _promotion(values: Any) -> Promotion | None:  # noqa: ANN401 - parsed JSON o
     return Promotion(**{**values, "stages": stages, "asked_by": asked_by})
 
 
-def route_of_row(row: tuple[Any, ...]) -> Route:
+def _route_of_row(row: tuple[Any, ...]) -> Route:
     """A route from its columns, the ways last."""
     *stored, ways = row
     with readable(f"The route of {stored[0]}"):

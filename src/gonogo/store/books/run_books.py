@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from gonogo.clock import AHEAD_MS
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.booked_costs import UNLISTED_TIER
 from gonogo.ports.money import EarlierHolds, LeftHold, Payer, ReservationCalls, RunProgress
@@ -172,8 +173,10 @@ def next_hold(connection: Connection, *, key: str, arguments: str, now_ms: int) 
     closed_ms, expires_ms = found
     is_over_early = closed_ms is not None and closed_ms < expires_ms
     until_ms = closed_ms + _SETTLED_PAUSE_MS if is_over_early else expires_ms + _PAUSE_MS
-    n = len(_holds_until(hold["id"]))
-    if now_ms - dating_of(connection).ahead_ms >= until_ms or n == _HOLDS_MAX:
+    n, dated_now_ms = len(_holds_until(hold["id"])), now_ms - dating_of(connection).ahead_ms
+    # One that ended far ahead was told by a clock that was wrong, and is of no run of now.
+    is_ahead = is_over_early and closed_ms > dated_now_ms + AHEAD_MS
+    if dated_now_ms >= until_ms or is_ahead or n == _HOLDS_MAX:
         return None
     return f"{_first(hold['id'])}{_MARK}{n + 1}"
 
