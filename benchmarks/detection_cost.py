@@ -1,4 +1,4 @@
-"""What the detector costs: labels in bulk, a year of hours, a day on top of a kept state.
+"""What the detector costs: labels in bulk, a year of hours, a day on top of a kept state, a year of golden runs.
 
     python benchmarks/detection_cost.py
 
@@ -10,9 +10,12 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
+from gonogo.detectors.golden.golden_falls import follow_runs
+from gonogo.detectors.golden.paired import GoldenRuns
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
 
@@ -31,6 +34,12 @@ def best_s(run: Callable[[], object]) -> float:
     return min(spent)
 
 
+def golden_year(rng: np.random.Generator, parts: int) -> GoldenRuns:
+    """A year of daily runs of 200 items, each scored in so many parts of 1."""
+    answers = rng.binomial(parts, rng.beta(8, 1, 200), (366, 200)) / parts
+    return GoldenRuns(np.arange(365), answers[1:], answers[0])
+
+
 def main() -> None:
     """Print each figure beside the one asked for."""
     rng = np.random.default_rng(5)
@@ -46,6 +55,11 @@ def main() -> None:
     print(f"{'its last day, from the kept state':40}{1e3 * day:8.2f} ms   asked: <= 1")
     print(f"{'the state after one year':40}{len(pickle.dumps(kept)):8} bytes")
     print(f"{'the state after three':40}{len(pickle.dumps(longer)):8} bytes   asked: O(1)")
+
+    for name, parts in (("right or wrong", 1), ("scored in thousandths", 1000)):
+        runs = golden_year(rng, parts)
+        spent = best_s(partial(follow_runs, runs, needed=1e12))
+        print(f"{'a year of golden runs, ' + name:40}{1e3 * spent:8.2f} ms")
 
 
 if __name__ == "__main__":

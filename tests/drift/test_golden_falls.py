@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from golden_days import found_of_days
+from gonogo.detectors.golden.golden_falls import GoldenWatch
 from gonogo.detectors.golden.paired import items_needed
+from gonogo.detectors.pieces import PieceCache
 from gonogo.drift.drift_words import verdict_of
 from gonogo.records import Verdict
 
@@ -65,17 +67,34 @@ def test_evidence_of_a_fall_grows_with_harm_and_with_days() -> None:
 
 
 @pytest.mark.parametrize("items", [5, 10, 20, 34, 35, 50])
-def test_few_items_are_never_go(items: int) -> None:
-    """Items that were always right exclude a loss of .1 only if there are enough of them."""
-    finding = found_of_days(np.ones((40, items)))
+@pytest.mark.parametrize(("was", "enough"), [(1, "stable"), (0, "improved")])
+def test_few_items_are_never_go(items: int, was: int, enough: str) -> None:
+    """Items that are always right, or have become so, exclude a loss of .1 only if there are enough of them."""
+    right = np.ones((40, items))
+    right[:FELL] = was
+    finding = found_of_days(right)
     if items >= items_needed(0.1):
-        assert finding.status == "stable"
+        assert finding.status == enough
         return
     assert finding.status == "insufficient_data"
     assert str(finding.why).endswith(
         "so few items cannot exclude a loss of 0.1 in what they do not ask"
     )
     assert finding.missing == "Ask about 35 golden items or more."
+
+
+def test_runs_that_are_kept_change_no_answer() -> None:
+    """Asked after every run, and again after none, with what was followed before or without it."""
+    rng = np.random.default_rng(9)
+    right = (rng.random((24, 40)) < 0.9).astype(float)
+    right[FELL:17] = 0
+    kept: PieceCache[GoldenWatch] = PieceCache()
+    for day in range(8, len(right)):
+        alone = found_of_days(right[:day])
+        assert found_of_days(right[:day], kept=kept) == alone
+        assert found_of_days(right[:day], kept=kept) == alone
+        right[day - 1, 0] = 1 - right[day - 1, 0]
+        assert found_of_days(right[:day], kept=kept) == found_of_days(right[:day])
 
 
 def test_a_set_of_dice_that_falls_is_never_go() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gonogo.detectors.arrays import Floats
+from gonogo.detectors.golden.golden_falls import GoldenWatch
+from gonogo.detectors.pieces import PieceCache
 from gonogo.drift.drift_golden import golden_finding
 from gonogo.drift.finding import Finding
 from gonogo.records import MICRO, GoldenAnswers
@@ -13,7 +15,7 @@ from gonogo.settings import DependencySettings
 DAY = 20_000
 
 
-def found_of_days(right: Floats) -> Finding:
+def found_of_days(right: Floats, *, kept: PieceCache[GoldenWatch] | None = None) -> Finding:
     """What is found of daily runs; `right` has shape (runs, items), 1 is a right answer."""
     runs, items = right.shape
     answers = GoldenAnswers(
@@ -26,4 +28,6 @@ def found_of_days(right: Floats) -> Finding:
         outcome_sum=(right.ravel() * MICRO).astype(np.int64),
     )
     end_hour = (DAY + runs) * 24
-    return golden_finding(answers, DependencySettings("m"), weight=0.2, end_hour=end_hour)
+    return golden_finding(
+        answers, DependencySettings("m"), weight=0.2, end_hour=end_hour, kept=kept
+    )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gonogo.answers import Baseline, Current, DriftStatus, Evidence, GoldenPairs, Latest
 from gonogo.detectors.arrays import Ints
-from gonogo.detectors.golden.golden_falls import follow_runs
+from gonogo.detectors.golden.golden_falls import GoldenWatch, follow_runs
 from gonogo.detectors.golden.paired import (
     WARM_UP_RUNS,
     GoldenRuns,
@@ -20,6 +21,7 @@ from gonogo.detectors.golden.paired import (
 )
 from gonogo.detectors.golden.pairs import PairedTest, compare
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
+from gonogo.detectors.pieces import PieceCache
 from gonogo.detectors.rate.comparison import COMPARISON_NEEDED, COMPARISON_SUGGESTS
 from gonogo.detectors.rate.rule import needed_for
 from gonogo.drift.compare import golden_pairs
@@ -56,8 +58,9 @@ def golden_finding(
     weight: float,
     end_hour: int,
     start_day: int | None = None,
+    kept: PieceCache[GoldenWatch] | None = None,
 ) -> Finding:
-    """Whether the golden set is answered worse or better than in its first runs.
+    """Hold the golden set's runs against its first ones: worse, better or the same.
 
     Args:
         answers: Of all days.
@@ -65,6 +68,7 @@ def golden_finding(
         weight: Its share of the dependency's false-alarm budget.
         end_hour: The first hour that is not looked at.
         start_day: The UTC day from which runs count; None is the first.
+        kept: Runs that were followed before, which are not followed again while none is added.
     """
     counted_rows = answers.day < -(-end_hour // 24)
     if start_day is not None:
@@ -80,18 +84,24 @@ def golden_finding(
         )
     if len(runs.day) <= WARM_UP_RUNS:
         return _learning(answers, counted_rows, runs)
-    followed = _followed(runs, own, weight=weight)
+    followed = _followed(runs, own, weight=weight, kept=kept)
     if followed.status in ("recovering", "improved") or verdict_of(followed) == "no_go":
         return followed
     return _baseline_fell(answers, counted_rows, runs) or followed
 
 
-def _followed(runs: GoldenRuns, own: DependencySettings, *, weight: float) -> Finding:
+def _followed(
+    runs: GoldenRuns,
+    own: DependencySettings,
+    *,
+    weight: float,
+    kept: PieceCache[GoldenWatch] | None,
+) -> Finding:
     """The finding of the runs since a fall, else of the newest week, by the baseline of the first week."""
     needed = needed_for(
         labels_per_day=RUNS_A_DAY, false_alarms_per_year=own.false_alarms_per_year * weight
     )
-    watch = follow_runs(runs, needed=needed)
+    watch = _watched(runs, kept, needed=needed)
     told = watch.kept[max(WARM_UP_RUNS, len(watch.kept) - WEEK_RUNS) :]
     if watch.first is not None:
         told = np.arange(watch.first, len(runs.day))
@@ -131,6 +141,22 @@ def _followed(runs: GoldenRuns, own: DependencySettings, *, weight: float) -> Fi
     return _as_far_as_shown(finding, runs, told, own)
 
 
+def _watched(
+    runs: GoldenRuns, kept: PieceCache[GoldenWatch] | None, *, needed: float
+) -> GoldenWatch:
+    """The runs followed, or what came of it when the same ones were followed before."""
+    if kept is None:
+        return follow_runs(runs, needed=needed)
+    key = blake2b(repr((needed, runs.outcome.shape)).encode(), digest_size=16)
+    for part in (runs.day, runs.outcome, runs.reference):
+        key.update(part.tobytes())
+    watch = kept.get(key.digest())
+    if watch is None:
+        watch = follow_runs(runs, needed=needed)
+        kept.put(key.digest(), watch, batches=len(runs.day))
+    return watch
+
+
 def _latest(runs: GoldenRuns) -> Latest:
     """The newest run."""
     mean, n, day = float(runs.rate[-1]), int(runs.items[-1]), int(runs.day[-1])
@@ -146,13 +172,14 @@ def _latest(runs: GoldenRuns) -> Latest:
 def _as_far_as_shown(
     finding: Finding, runs: GoldenRuns, told: Ints, own: DependencySettings
 ) -> Finding:
-    """The finding; where it is stable, as far as so few items have shown it.
+    """The finding; where it is stable or improved, as far as so few items have shown it.
 
     Asking the same items again tells how often these are right, and never what the items that were
     not asked would show.
     """
     loss, items = DROP_EXCLUDED * own.min_effect, int(runs.items[told].max())
-    if finding.status != "stable" or finding.change is None or finding.change.interval95 is None:
+    is_fine = finding.status in ("stable", "improved")
+    if not is_fine or finding.change is None or finding.change.interval95 is None:
         return finding
     low, high = finding.change.interval95
     wanted = items_needed(loss)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gonogo.answers import DriftReport
+from gonogo.detectors.golden.golden_falls import GoldenWatch
 from gonogo.detectors.pieces import PieceCache
 from gonogo.detectors.rate.rate_watch import RateWatch
 from gonogo.detectors.values.scores import ScoreWatch
@@ -20,6 +21,7 @@ from gonogo.hours.stream_cache import AnswerCache
 class Runs:
     """Pieces of detectors' runs."""
 
+    golden: PieceCache[GoldenWatch] = field(default_factory=PieceCache)
     rates: PieceCache[RateWatch] = field(default_factory=PieceCache)
     scores: PieceCache[ScoreWatch] = field(default_factory=PieceCache)
 

@@ -119,7 +119,12 @@ def _golden(
 ) -> Finding:
     start_day = golden_start_day(own, accepted, zone=zone)
     return golden_finding(
-        data.golden, own, weight=WEIGHTS["golden"], end_hour=data.until, start_day=start_day
+        data.golden,
+        own,
+        weight=WEIGHTS["golden"],
+        end_hour=data.until,
+        start_day=start_day,
+        kept=data.runs.golden,
     )
 
 
