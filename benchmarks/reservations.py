@@ -25,10 +25,10 @@ from gonogo.detectors.arrays import Floats
 from gonogo.money.budget_check import check_budget, settle_reservation
 from gonogo.money.budget_request import BudgetRequest
 from gonogo.settings import BudgetSettings, Settings
-from gonogo.store.books.ledger import SqliteLedger
 from gonogo.store.engine import Connection, Work
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.database import Database
+from gonogo.store.sqlite.ledger import SqliteLedger
 
 MICRO = 1_000_000
 # Paced work is settled a second after it was reserved.

@@ -99,7 +99,7 @@ import asyncio, os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from money_fakes import opened, usd_budget
-from gonogo.store.books import ledger
+from gonogo.store.sqlite import ledger
 
 async def main():
     bench = await opened(Path(sys.argv[2]), usd_budget("nightly", 10))

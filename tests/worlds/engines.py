@@ -10,10 +10,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gonogo.store.books.ledger import SqliteLedger
 from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.database import Database
+from gonogo.store.sqlite.ledger import SqliteLedger
 
 if TYPE_CHECKING:
     from gonogo.ports.money import Ledger

@@ -33,13 +33,13 @@ from gonogo.store.books.coverage_book import StoredCoverage
 from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.books.incident_book import StoredIncidents
 from gonogo.store.books.lease_book import StoredLeases
-from gonogo.store.books.ledger import SqliteLedger
 from gonogo.store.books.notice_book import StoredNotices, StoredSilences
 from gonogo.store.books.refused_book import StoredRefusals
 from gonogo.store.books.route_book import StoredRoutes
 from gonogo.store.engine import Engine
 from gonogo.store.postgres.address import is_address, shown
 from gonogo.store.reads.telemetry_store import StoredTelemetry
+from gonogo.store.sqlite.ledger import SqliteLedger
 from gonogo.store.sqlite.lock import FileLock
 from gonogo.views.decision_log import ENTROPY_BITS, entry_of, id_of, with_id
 from gonogo.views.evidence import evidence_of

@@ -94,6 +94,10 @@ class Engine(Protocol):
         """Run `work` on one snapshot of the store."""
         ...
 
+    async def look(self, work: Work[T]) -> T:
+        """Run a work of few statements that need not see one snapshot, in the fewest trips."""
+        ...
+
     async def write(
         self,
         work: Work[T],

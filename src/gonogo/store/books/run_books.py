@@ -192,14 +192,15 @@ def _holds_until(name: str) -> list[str]:
     return [first, *(f"{first}{_MARK}{i}" for i in range(2, int(n) + 1))] if n else [first]
 
 
-def _marks(names: Sequence[str]) -> str:
+def marks(names: Sequence[str]) -> str:
+    """As many parameters as there are names."""
     return ", ".join("?" * len(names))
 
 
 def _earlier(connection: Connection, names: Sequence[str], budget: str, unit: Unit) -> EarlierHolds:
     if not names:
         return EarlierHolds()
-    statement = _EARLIER.format(marks=_marks(names))
+    statement = _EARLIER.format(marks=marks(names))
     rows = connection.execute(statement, (*names, unit)).fetchall()
     there = {row[0] for row in rows}
     # A declared amount stands for all of a hold's calls, those without a cost too.
@@ -223,7 +224,7 @@ def calls_of(
         return ReservationCalls()
     known, used = counted_by(unit, "o.")
     sources = "spend" if connection.has_shards else "spend_source"
-    statement = _CALLS.format(known=known, used=used, sources=sources, marks=_marks(names))
+    statement = _CALLS.format(known=known, used=used, sources=sources, marks=marks(names))
     found = connection.execute(statement, (budget, created_ms - DAY_MS, *names)).fetchall()
     has_free = bool(UNIT_WORDS[unit].free)
     is_free = [has_free and kind not in (None, "model") and not used for _, kind, *_, used in found]
@@ -241,7 +242,7 @@ def _costs(connection: Connection, names: Sequence[str]) -> tuple[int, ...]:
     if not names:
         return ()
     order = {name: i for i, name in enumerate(names)}
-    rows = connection.execute(_COSTS.format(marks=_marks(names)), tuple(names)).fetchall()
+    rows = connection.execute(_COSTS.format(marks=marks(names)), tuple(names)).fetchall()
     costs: list[int] = []
     for _, _, kind, spent in sorted(rows, key=lambda row: (order[row[0]], row[1])):
         if kind == "cost" or not costs:

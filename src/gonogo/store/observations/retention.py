@@ -19,6 +19,8 @@ from gonogo.store.engine import Connection, Engine, in_shard
 ROWS_A_STEP = 2000
 # An id is looked at without holding a lock.
 IDS_A_LOOK = 20_000
+# Tables, and the columns that order each: its time first.
+_ROWS, _CELLS = ("observation", "ts_ms", "seq"), ("hour_cell", "hour", "cell")
 
 
 def kept_from_ms(connection: Connection, dependency_id: int) -> int | None:
@@ -48,11 +50,11 @@ async def let_go(database: Engine, *, days: int, now_ms: int) -> int:
         if first_ms >= from_ms:
             continue
         await database.write(partial(_mark, dependency_id=number, from_ms=from_ms), shard=name)
-        step = partial(_remove_rows, dependency_id=number, before_ms=from_ms)
+        step = partial(_remove_oldest, of=_ROWS, dependency_id=number, before=from_ms)
         while gone := await database.write(step, shard=name):
             removed += gone
         await _remove_ids(database, number, name, from_ms)
-        old = partial(_remove_cells, dependency_id=number, before_hour=from_ms // HOUR_MS)
+        old = partial(_remove_oldest, of=_CELLS, dependency_id=number, before=from_ms // HOUR_MS)
         while await database.write(old, shard=name):
             pass
     return removed
@@ -102,35 +104,24 @@ def _mark(connection: Connection, *, dependency_id: int, from_ms: int) -> None:
     )
 
 
-def _remove_rows(connection: Connection, *, dependency_id: int, before_ms: int) -> int:
-    """Remove the oldest rows of a dependency, one step of them; how many that were."""
+def _remove_oldest(
+    connection: Connection, *, of: tuple[str, str, str], dependency_id: int, before: int
+) -> int:
+    """Remove the oldest of a dependency's rows or cells, one step of them; how many that were.
+
+    `of`: which, of `_ROWS` and `_CELLS`.
+    """
+    table, at, nth = of
     last = connection.execute(
-        "SELECT ts_ms, seq FROM (SELECT ts_ms, seq FROM observation"
-        " WHERE dependency_id = ? AND ts_ms < ? ORDER BY ts_ms, seq LIMIT ?) AS oldest"
-        " ORDER BY ts_ms DESC, seq DESC LIMIT 1",
-        (dependency_id, before_ms, ROWS_A_STEP),
+        f"SELECT {at}, {nth} FROM (SELECT {at}, {nth} FROM {table}"  # noqa: S608 - constant names
+        f" WHERE dependency_id = ? AND {at} < ? ORDER BY {at}, {nth} LIMIT ?) AS oldest"
+        f" ORDER BY {at} DESC, {nth} DESC LIMIT 1",
+        (dependency_id, before, ROWS_A_STEP),
     ).fetchone()
     if last is None:
         return 0
     removed = connection.execute(
-        "DELETE FROM observation WHERE dependency_id = ? AND (ts_ms, seq) <= (?, ?)",
-        (dependency_id, *last),
-    )
-    return int(removed.rowcount)
-
-
-def _remove_cells(connection: Connection, *, dependency_id: int, before_hour: int) -> int:
-    """Remove the oldest hour cells of a dependency, one step of them; how many that were."""
-    last = connection.execute(
-        "SELECT hour, cell FROM (SELECT hour, cell FROM hour_cell"
-        " WHERE dependency_id = ? AND hour < ? ORDER BY hour, cell LIMIT ?) AS oldest"
-        " ORDER BY hour DESC, cell DESC LIMIT 1",
-        (dependency_id, before_hour, ROWS_A_STEP),
-    ).fetchone()
-    if last is None:
-        return 0
-    removed = connection.execute(
-        "DELETE FROM hour_cell WHERE dependency_id = ? AND (hour, cell) <= (?, ?)",
+        f"DELETE FROM {table} WHERE dependency_id = ? AND ({at}, {nth}) <= (?, ?)",  # noqa: S608 - constant names
         (dependency_id, *last),
     )
     return int(removed.rowcount)

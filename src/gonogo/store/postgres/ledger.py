@@ -4,37 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gonogo.ports.money import (
-    Balance,
-    BudgetRecord,
-    ClosedReservation,
-    JudgedCheck,
-    Ledger,
-    Payer,
-    Replay,
-    ReserveRequest,
-    RunProgress,
-    Scope,
-)
-from gonogo.records import DAY_MS, MICRO, Decision, Unit
+from gonogo.ports.money import Balance, Ledger, ReserveRequest, Scope
+from gonogo.records import DAY_MS
 from gonogo.settings import Settings
-from gonogo.store.books.keyed_names import budgets_below, keyed_names, newest_values
-from gonogo.store.books.keyed_sums import keep_key
-from gonogo.store.books.ledger import answered
-from gonogo.store.books.run_books import (
-    budgets_named,
-    left_holds,
-    next_hold,
-    payers,
-    renew,
-    run_so_far,
-)
+from gonogo.store.books.stored_ledger import StoredLedger
 from gonogo.store.engine import Connection
 from gonogo.store.postgres.books import BalanceSnapshot, open_session, root_of, see_balances
 from gonogo.store.postgres.catalogue import PostgresCatalogue
@@ -47,13 +26,6 @@ _TRIES = 3
 TOGETHER_MAX = 64
 # Each is looked at for each member of a scope.
 TOPS_MAX = 64
-_RECORD_CHECKS_MAX = 500
-
-_JUDGED = """
-SELECT confidence_e6, remaining_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),
-       planned_micro_usd
-FROM reservation WHERE state = 'settled' {members} ORDER BY closed_ms DESC LIMIT :limit
-"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,12 +44,13 @@ class _PendingRequest:
             self.answer.set_exception(error)
 
 
-class PostgresLedger:
+class PostgresLedger(StoredLedger["PostgresDatabase"]):
     """A `Ledger` on a database."""
 
     def __init__(self, database: PostgresDatabase, settings: Settings) -> None:
-        self._database = database
-        self._settings = settings
+        super().__init__(
+            database, settings, catalogue_of=PostgresCatalogue, settle=settle, lower=lower
+        )
         # Where a budget's money may lie from before an edit that moved it under another parent.
         self._tops = tuple(b.name for b in settings.budgets.values() if b.parent is None)[:TOPS_MAX]
         self._accounts: set[tuple[str, str]] = set()
@@ -88,32 +61,15 @@ class PostgresLedger:
         """See `Ledger`."""
         return PostgresLedger(self._database, settings)
 
+    def _roots(self, budgets: Sequence[str]) -> list[str]:
+        own = {root_of(self._settings, name) for name in budgets}
+        return sorted({*self._tops, *budgets, *own})
+
     async def session_start(self, scope: Scope, *, now_ms: int) -> int | None:
         """See `Ledger`."""
         root = root_of(self._settings, scope.budget)
         roots = sorted({root, *self._tops, *scope.members})
         return await self._database.look(lambda c: open_session(c, roots, scope, now_ms=now_ms))
-
-    async def keyed_names(self, key: str, value: str | None = None) -> tuple[str, ...]:
-        """See `Ledger`. Where a key is kept already, to keep it changes nothing: it may be run again."""
-        read = partial(keyed_names, key=key, value=value)
-        found = await self._database.read(read)
-        if found is None:
-            keep = partial(
-                keep_key, key=key, settings=self._settings, catalogue_of=PostgresCatalogue
-            )
-            await self._database.write(keep, shard=None, kept=lambda _: None)
-            found = await self._database.read(read)
-        return found or ()
-
-    async def newest_values(self, key: str, *, most: int) -> tuple[str, ...]:
-        """See `Ledger`."""
-        await self.keyed_names(key, "")
-        return await self._database.read(partial(newest_values, key=key, most=most))
-
-    async def budgets_below(self, owner: str) -> tuple[str, ...]:
-        """See `Ledger`."""
-        return await self._database.read(partial(budgets_below, owner=owner))
 
     async def balances(
         self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
@@ -217,116 +173,6 @@ class PostgresLedger:
         for account in sorted(absent):
             await self._database.once(partial(_open_account, account=account))
         self._accounts.update(absent)
-
-    async def answered(self, key: str, arguments: str, *, now_ms: int) -> Replay | None:
-        """See `Ledger`."""
-        work = partial(answered, key=key, arguments=arguments, now_ms=now_ms)
-        return await self._database.look(work)
-
-    async def next_hold(self, key: str, arguments: str, *, now_ms: int) -> str | None:
-        """See `Ledger`."""
-        work = partial(next_hold, key=key, arguments=arguments, now_ms=now_ms)
-        return await self._database.look(work)
-
-    async def renew(
-        self, reservation_id: str, *, now_ms: int, length_s: int | None = None
-    ) -> tuple[str, int]:
-        """See `Ledger`. Renewing again makes it no shorter, so it may be run again."""
-        work = partial(
-            renew,
-            name=reservation_id,
-            now_ms=now_ms,
-            settings=self._settings,
-            length_s=length_s,
-        )
-        return await self._database.write(work, shard=None, kept=lambda _: None)
-
-    async def lower(
-        self, reservation_id: str, *, to_micro_usd: int, now_ms: int, beyond_recorded: bool = False
-    ) -> None:
-        """See `Ledger`."""
-        work = partial(
-            lower,
-            name=reservation_id,
-            to=to_micro_usd,
-            beyond_recorded=beyond_recorded,
-            now_ms=now_ms,
-        )
-        await self._database.write(work, shard=None, kept=lambda _: None)
-
-    async def run_so_far(self, reservation_id: str) -> RunProgress | None:
-        """See `Ledger`."""
-        return await self._database.read(partial(run_so_far, name=reservation_id))
-
-    async def settle(
-        self,
-        reservation_id: str,
-        *,
-        actual_usd: float | None,
-        now_ms: int,
-        entry_of: Callable[[ClosedReservation], Decision] | None = None,
-    ) -> ClosedReservation:
-        """See `Ledger`. Settling again says the same, so it may be run again."""
-        work = partial(
-            settle, name=reservation_id, actual_usd=actual_usd, now_ms=now_ms, entry_of=entry_of
-        )
-        return await self._database.write(
-            work,
-            shard=None,
-            kept=lambda _: None,  # run again: what was settled is told, not settled twice
-        )
-
-    async def record(self, members: Sequence[str], *, unit: Unit, now_ms: int) -> BudgetRecord:
-        """See `Ledger`."""
-        names = list(members)
-        roots = sorted({*self._tops, *names, *(root_of(self._settings, name) for name in names)})
-
-        def work(connection: Connection) -> BudgetRecord:
-            judged = connection.execute(
-                _JUDGED.format(members="AND unit = :unit AND budget = ANY(:members)"),
-                {"members": names, "unit": unit, "limit": _RECORD_CHECKS_MAX},
-            )
-            known = _named_by(connection, roots, names)
-            left = left_holds(connection, self._settings, now_ms=now_ms)
-            return BudgetRecord(known, tuple(_judged(*row) for row in judged), left)
-
-        return await self._database.read(work)
-
-    async def named_by(self, members: Sequence[str]) -> tuple[str, ...]:
-        """See `Ledger`."""
-        own = {root_of(self._settings, name) for name in members}
-        roots = sorted({*self._tops, *members, *own})
-        return await self._database.read(partial(_named_by, roots=roots, names=list(members)))
-
-    async def budgets_named(self) -> tuple[str, ...]:
-        """See `Ledger`."""
-        return await self._database.read(budgets_named)
-
-    async def payers(self, reservations: Sequence[str]) -> Mapping[str, Payer]:
-        """See `Ledger`."""
-        return await self._database.read(partial(payers, reservations=reservations))
-
-    async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
-        """See `Ledger`."""
-
-        def work(connection: Connection) -> tuple[JudgedCheck, ...]:
-            rows = connection.execute(_JUDGED.format(members=""), {"limit": limit})
-            return tuple(_judged(*row) for row in rows)
-
-        return await self._database.read(work)
-
-
-def _named_by(connection: Connection, roots: list[str], names: list[str]) -> tuple[str, ...]:
-    found = connection.execute(
-        "SELECT DISTINCT dependency FROM spend WHERE dependency <> '' AND root = ANY(?)"
-        " AND budget = ANY(?) ORDER BY dependency",
-        (roots, names),
-    )
-    return tuple(row[0] for row in found)
-
-
-def _judged(confidence: int, left: int, actual: int, plan: int | None) -> JudgedCheck:
-    return JudgedCheck(confidence / MICRO, left, actual, plan)
 
 
 def _free_key(connection: Connection, *, key: str, now_ms: int) -> None:

@@ -294,7 +294,7 @@ def settle(
 def lower(
     connection: Connection, *, name: str, to: int, beyond_recorded: bool, now_ms: int
 ) -> None:
-    """Let an open hold hold no more than this; as store/books/ledger.py does on a file."""
+    """Let an open hold hold no more than this; as store/books/closing.py does on a file."""
     row = connection.execute(
         "SELECT root, held_micro_usd, planned_micro_usd, observed_micro_usd FROM reservation"
         " WHERE id = ? AND state = 'open' FOR UPDATE",
