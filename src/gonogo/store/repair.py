@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,17 @@ from gonogo.store.figures.figure import Figure, Figures
 from gonogo.store.figures.ledger_guard import GUARD, compare_guard, mend_guard
 from gonogo.store.figures.money_figures import compare_money, mend_money
 from gonogo.store.figures.observation_figures import compare_dependency, recount
+from gonogo.store.figures.schema_figures import SCHEMA, compare_schema, mend_schema
 from gonogo.store.figures.used_figures import compare_used, mend_used
 from gonogo.store.observations.retention import let_go as let_rows_go
+from gonogo.store.observations.retention import marks_ahead, mend_marks
 
 if TYPE_CHECKING:
     from gonogo.store.books.decisions import StoredDecisions
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
+KEPT = "retention"
+_ROLLED_UP = ("rollups", "histograms", "categories")
 # A reservation is what its entries add up to.
 _UNBALANCED = """
 SELECT r.id FROM reservation AS r LEFT JOIN (
@@ -77,6 +82,8 @@ async def compare(
         StoreError: The store failed.
     """
     figures, left_out = Figures(), 0
+    if not await database.read(partial(compare_schema, figures=figures)):
+        return FigureComparison(tuple(figures.all))
     for name in await database.read(_names):
         if has_time():
             figures.add(await database.read(partial(compare_dependency, name=name)))
@@ -92,6 +99,14 @@ def _compare_books(connection: Connection, now_ms: int) -> Figures:
     compare_guard(connection, figures)
     compare_used(connection, figures)
     compare_actions(connection, figures, now_ms)
+    figure = figures.of(KEPT)
+    ahead = marks_ahead(connection, now_ms)
+    figure.compared += connection.execute("SELECT count(*) FROM retention").fetchone()[0]
+    figure.amiss += [
+        f"rows of {name} before {datetime.fromtimestamp(ms / 1000, tz=UTC):%Y-%m-%d} are refused,"
+        " which is ahead of all there is"
+        for name, (ms, _) in ahead.items()
+    ]
     return figures
 
 
@@ -107,6 +122,17 @@ async def mend(
     """
     found = await compare(database, has_time=lambda: True, now_ms=now_ms)
     broken = {figure.what for figure in found.figures if figure.amiss}
+    if SCHEMA in broken:
+        await database.write(mend_schema, durable=True)
+        # What stood in a table that was gone differs now.
+        rest = await compare(database, has_time=lambda: True, now_ms=now_ms)
+        lost = [figure for figure in found.figures if figure.amiss]
+        found = replace(rest, figures=(*lost, *(f for f in rest.figures if f.what != SCHEMA)))
+        broken |= {figure.what for figure in rest.figures if figure.amiss}
+    if KEPT in broken:
+        await database.write(partial(mend_marks, now_ms=now_ms), durable=True)
+    if not broken.isdisjoint(_ROLLED_UP):
+        await database.write(_drop_loose_rollups)
     for name in await database.read(_names):
         if name not in found.unread:
             await telemetry.rebuild(name)
@@ -120,6 +146,12 @@ async def mend(
     if not broken.isdisjoint(("log", "routes", "incidents", "standing verdicts")):
         await database.write(partial(mend_actions, now_ms=now_ms), durable=True)
     return found
+
+
+def _drop_loose_rollups(connection: Connection) -> None:
+    """Remove the rollups of series that are gone: a new series may get the number of one of them."""
+    for table in ("rollup", "histogram", "category"):
+        connection.execute(f"DELETE FROM {table} WHERE series_id NOT IN (SELECT id FROM series)")  # noqa: S608 - constant names
 
 
 def unbalanced(connection: Connection) -> list[str]:

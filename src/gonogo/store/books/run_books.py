@@ -193,7 +193,7 @@ def _holds_until(name: str) -> list[str]:
 
 
 def marks(names: Sequence[str]) -> str:
-    """As many parameters as there are names."""
+    """One parameter for each of some names."""
     return ", ".join("?" * len(names))
 
 

@@ -188,7 +188,7 @@ def _named_by(
 def _judged(
     connection: Connection, limit: int, unit: Unit | None = None, members: Sequence[str] = ()
 ) -> tuple[JudgedCheck, ...]:
-    """What settled reservations held, the newest first: all, or those of some budgets in their unit."""
+    """Read what settled reservations held, the newest first: all, or those of some budgets in their unit."""
     own = "" if unit is None else f" AND unit = ? AND budget IN ({marks(members)})"
     bound: tuple[Any, ...] = (*(() if unit is None else (unit, *members)), limit)
     rows = connection.execute(_JUDGED.format(members=own), bound)

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gonogo.clock import AHEAD_MS, is_newer
+from gonogo.errors import StoreError
 from gonogo.store.books.audit import verify_chain
+from gonogo.store.books.route_codec import routes_of
 from gonogo.store.engine import Connection
 from gonogo.store.figures.figure import Figures
 
@@ -33,6 +35,15 @@ SELECT s.dependency, p.body FROM route_switch s
 LEFT JOIN plan p ON p.dependency = s.dependency AND p.audit_id = s.audit_id
 WHERE NOT EXISTS (SELECT 1 FROM route r WHERE r.dependency = s.dependency)
   AND s.epoch = (SELECT max(epoch) FROM route_switch t WHERE t.dependency = s.dependency)
+"""
+# What a switch carried out is kept for as long as the switch.
+_PLANLESS = """
+SELECT s.dependency, s.epoch FROM route_switch s
+LEFT JOIN plan p ON p.dependency = s.dependency AND p.audit_id = s.audit_id WHERE p.id IS NULL
+"""
+_LOST_INCIDENTS = """
+SELECT DISTINCT incident_id FROM incident_event
+WHERE incident_id NOT IN (SELECT id FROM incident) ORDER BY incident_id
 """
 _LOOSE_SWITCHES = """
 SELECT s.dependency, s.epoch FROM route_switch s
@@ -62,7 +73,7 @@ def compare_actions(connection: Connection, figures: Figures, now_ms: int) -> No
         for name, count, n in folded
         if n != count
     ]
-    entries = connection.execute("SELECT id, inputs, versions FROM decision").fetchall()
+    entries = connection.execute("SELECT id, inputs, versions, answer FROM decision").fetchall()
     figures.of("log entries", is_derived=False).compared += len(entries)
     figures.of("log entries").amiss += [
         f"{name} cannot be read"
@@ -70,11 +81,15 @@ def compare_actions(connection: Connection, figures: Figures, now_ms: int) -> No
         if any(_parsed(text) is None for text in texts)
     ]
     _compare_routes(connection, figures)
-    figure = figures.of("incidents")
+    figure, told = figures.of("incidents"), figures.of("incident events", is_derived=False)
+    lost = connection.execute(_LOST_INCIDENTS).fetchall()
+    told.compared += len(lost)
+    told.amiss += [f"the incident of {name}'s events is gone" for (name,) in lost]
     for name, status, derived, is_whole in _incidents(connection):
         figure.compared += 1
+        told.compared += 1
         if not is_whole:
-            figure.amiss.append(f"events of {name} are missing")
+            told.amiss.append(f"events of {name} are missing")
         elif status != derived:
             figure.amiss.append(f"{name} is {status}, its timeline says {derived}")
     figure = figures.of("standing verdicts")
@@ -115,15 +130,30 @@ def _compare_routes(connection: Connection, figures: Figures) -> None:
             figure.amiss.append(
                 f"{name} goes to {targets}, its newest switch said {json.dumps(after)}"
             )
+        if not _is_way_read(connection, name):
+            figure.amiss.append(f"the way back or forward of {name} cannot be read")
     plans = connection.execute("SELECT id, body FROM plan").fetchall()
     figure = figures.of("plans", is_derived=False)
     figure.compared += len(plans)
     figure.amiss += [f"{name} cannot be read" for name, body in plans if _after(body) is None]
+    figure.amiss += [
+        f"what switch {epoch} of {name} carried out is gone"
+        for name, epoch in connection.execute(_PLANLESS).fetchall()
+    ]
     figure = figures.of("switches", is_derived=False)
     figure.amiss += [
         f"the route of {name} is gone, which switched to {targets or 'a target that no plan says'}"
         for name, targets in _lost_routes(connection)
     ]
+
+
+def _is_way_read(connection: Connection, dependency: str) -> bool:
+    """Whether a route can be read: its targets are compared with its switch, so that it is its ways that cannot."""
+    try:
+        routes_of(connection, dependency)
+    except StoreError:
+        return False
+    return True
 
 
 def _parsed(text: str) -> object:
@@ -215,6 +245,12 @@ def mend_actions(connection: Connection, now_ms: int) -> None:
                 "UPDATE route SET epoch = ?, targets = ?, version = version + 1"
                 " WHERE dependency = ?",
                 (switched or 0, json.dumps(after), name),
+            )
+        if not _is_way_read(connection, name):
+            # It stays where it is until a person moves it: how far a way had come nothing else says.
+            run(
+                "UPDATE route SET recovery = NULL, version = version + 1 WHERE dependency = ?",
+                (name,),
             )
     for name, status, derived, is_whole in _incidents(connection):
         if is_whole and status != derived:

@@ -103,7 +103,11 @@ def compare_money(connection: Connection, figures: Figures) -> None:
     figure = figures.of("reservations")
     figure.compared += len(stored.keys() | accounts.keys())
     for name in sorted(stored.keys() | accounts.keys()):
-        if stored.get(name) != accounts.get(name):
+        if name not in stored:
+            gone = figures.of("holds", is_derived=False)
+            gone.compared += 1
+            gone.amiss.append(f"{name}, of which there are entries, is gone")
+        elif stored[name] != accounts.get(name):
             figure.amiss.append(f"{name} is not what its entries add up to")
     spend = _stored(connection)
     quarters = {key: amount for key, amount in spend.items() if not key.daily}

@@ -127,6 +127,32 @@ def _remove_oldest(
     return int(removed.rowcount)
 
 
+def marks_ahead(connection: Connection, now_ms: int) -> dict[str, tuple[int, int]]:
+    """Marks that no removal made, by dependency: after everything there is; each with the day of its first row."""
+    newest_ms, firsts = _dependencies(connection)
+    latest_ms = min(now_ms, newest_ms)
+    first_of = {number: first_ms for number, _, first_ms in firsts}
+    rows = connection.execute(
+        "SELECT d.id, d.name, r.from_ms FROM retention r JOIN dependency d ON d.id = r.dependency_id"
+        " WHERE r.from_ms > ? ORDER BY d.name",
+        (latest_ms,),
+    ).fetchall()
+    return {
+        name: (from_ms, first_of.get(number, latest_ms) // DAY_MS * DAY_MS)
+        for number, name, from_ms in rows
+    }
+
+
+def mend_marks(connection: Connection, now_ms: int) -> None:
+    """Put marks that are ahead back to the day of the first row: what is older was let go."""
+    for name, (_, first_ms) in marks_ahead(connection, now_ms).items():
+        connection.execute(
+            "UPDATE retention SET from_ms = ?"
+            " WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?)",
+            (first_ms, name),
+        )
+
+
 async def _remove_ids(database: Engine, number: int, name: str, before_ms: int) -> None:
     """Remove the ids of rows that are gone: found by reading, since their order is of the hash."""
     after = b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from gonogo.errors import StoreError
@@ -28,6 +29,19 @@ def _migrations() -> list[tuple[int, Path]]:
 def latest_version() -> int:
     """The schema version that this release reads and writes."""
     return _migrations()[-1][0]
+
+
+@cache
+def tables_and_indexes() -> dict[tuple[str, str], str]:
+    """The statement that makes each table and index of the schema as it is now, by what it is and its name."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        for _, file in _migrations():
+            _apply(fresh, file, pass_over=())
+        made = fresh.execute(
+            "SELECT type, name, sql FROM sqlite_schema WHERE type IN ('table', 'index') AND sql IS NOT NULL"
+            " AND name NOT LIKE 'sqlite_%'"
+        )
+        return {(kind, name): sql for kind, name, sql in made.fetchall()}
 
 
 def refuse_newer(path: Path, found: int, known: int) -> None:
