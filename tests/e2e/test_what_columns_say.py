@@ -20,8 +20,8 @@ from product import lines, typed
 from gonogo.ingest.cell_words import _OPPOSITES, outcome_of_word
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import open_source
+from gonogo.ingest.opened_rows import opened_rows
 from gonogo.ingest.times import epoch_ms, is_day_first, with_year_first
-from gonogo.ingest.understanding import opened_rows
 from gonogo.records import Rejection
 
 UTC_TIMES = ("--timezone", "UTC")
@@ -128,9 +128,40 @@ def test_a_message_cut_within_a_letter_costs_no_failure(tmp_path: Path) -> None:
     assert "1 line is not UTF-8 text" in taken
 
 
+def test_a_failure_that_only_later_records_have_is_offered(tmp_path: Path) -> None:
+    """The first call went well and says nothing of errors: of what is offered, its failures must not be left out."""
+    good = {"model": "m", "response": {"error": None, "text": "x"}}
+    bad = {"model": "m", "response": {"error": {"type": "rate_limit", "message": "slow down"}}}
+    file, store = tmp_path / "a.jsonl", tmp_path / "s.db"
+    file.write_text(lines([good] * 20 + [bad] * 2))
+    offered = typed("ingest", str(file), store=store).stdout.partition("Perhaps: ")[2]
+    options = shlex.split(offered.partition(" (and ")[0])
+    assert "2 errors" in typed("ingest", str(file), *options, store=store).stdout
+    # Who leaves them out hears of it.
+    bare = ("--map", "dependency=model", "--ignore-unknown", "--run", "again")
+    left = typed("ingest", str(file), *bare, store=store).stdout
+    assert "Perhaps wanted: --map error=response.error.type" in left
+
+
+def test_a_table_in_another_language_is_dated_by_its_cells(tmp_path: Path) -> None:
+    """Times are told by how they are written, and Swiss thousands are read."""
+    rows = ["\u65e5\u6642,\u6240\u8981\u6642\u9593(ms)", "2026/10/02 10:00:00,1'200.5"]
+    file, store = tmp_path / "a.csv", tmp_path / "s.db"
+    file.write_text("\n".join(rows) + "\n")
+    offered = typed("ingest", str(file), store=store).stderr.partition("Perhaps: ")[2]
+    options = shlex.split(offered.replace("ZONE", "UTC"))
+    taken = typed("ingest", str(file), *options, store=store).stdout
+    assert taken.startswith("1 accepted")
+    assert "2026-10-02T10:00:00Z" in taken
+
+
 @pytest.mark.parametrize(
     ("record", "offered"),
     [
+        (
+            {"agent": {"id": "a-1", "name": "Planner"}, "cost": {"total": 0.1}},
+            "--map dependency=agent.name --map cost_usd=cost.total --ignore-unknown",
+        ),
         (
             {"service": {"name": "pay", "tags": ["a"]}, "http": {"response": {"status_code": 500}}},
             "--map dependency=service.name --map error=http.response.status_code --ignore-unknown",

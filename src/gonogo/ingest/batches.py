@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 from array import array
 from collections.abc import Callable, Iterator
@@ -63,7 +64,10 @@ class Batch:
 
 
 class BatchReader:
-    """Checks rows until a batch is full in rows, bytes or time, or the file is at its end."""
+    """Checks rows until a batch is full in rows or bytes, or the file is at its end; `is_live`: or a second is over.
+
+    A file has no such hurry: what is told by all rows of a batch must not hang on how busy the machine is.
+    """
 
     def __init__(
         self,
@@ -73,16 +77,19 @@ class BatchReader:
         reading: Reading,
         *,
         is_file: bool = True,
+        is_live: bool = False,
         tells_made: bool = False,
         is_foreign: bool = False,
+        advice: str = "",
     ) -> None:
+        self._advice = advice
         self._rows, self._mapping, self._reading = rows, mapping, reading
         # In another zone the same line is another time: an import in a wrong one can be corrected.
         mapped = f"{mapping.identity}{reading.zone or ''}"
         self._identities = Identities(mapped, reading.run, is_file=is_file)
         self._is_mapped = not mapping.is_empty or bool(reading.run) or reading.zone is not None
         self._is_foreign = is_foreign
-        self._clock = clock
+        self._clock, self._is_live = clock, is_live
         self._made: list[tuple[str, bytes]] | None = [] if tells_made else None
 
     def take_made(self) -> list[tuple[str, bytes]]:
@@ -93,10 +100,10 @@ class BatchReader:
     def next_batch(self, rows_max: int = BATCH_ROWS) -> Batch:
         """The next batch; the last one says so and may be empty."""
         batch, clock, is_mapped = Batch(), self._clock, self._is_mapped
-        until_ms = clock() + BATCH_MS_MAX
+        until_ms = clock() + BATCH_MS_MAX if self._is_live else math.inf
         is_foreign = self._is_foreign
-        run, has_zone = self._reading.run or None, self._reading.zone is not None
-        read = partial(parse_observation, from_file=True, run=run, has_zone=has_zone)
+        run = self._reading.run or None
+        read = partial(parse_observation, from_file=True, run=run, advice=self._advice)
         observations, lines, rejected, size = batch.observations, batch.lines, batch.rejected, 0
         for row in self._rows:
             now_ms = clock()

@@ -40,8 +40,8 @@ _NO_NUMBER = frozenset(
 
 # As spreadsheets write TRUE and FALSE in the languages that they are sold in, and people yes and no. Without
 # accents: of what is written, each letter's own are taken off before it is looked for.
-_YES = "true yes y t ja j wahr oui vrai si verdadero vero sim verdadeiro waar sant sand tosi prawda"
-_NO = "false no n f nein falsch non faux falso nao nee onwaar falskt epatosi"
+_YES = "true yes y t ja j wahr oui vrai si verdadero vero sim verdadeiro waar sant sand tosi prawda tak да 是 はい"
+_NO = "false no n f nein falsch non faux falso nao nee onwaar falskt epatosi nie нет 否 いいえ"
 # A good word and its opposites: were only one of them known, the rows of the other alone would be refused.
 _OPPOSITES = {
     "pass": "fail",
@@ -87,6 +87,14 @@ _OPPOSITES = {
     "juist": "onjuist",
     "goed": "fout",
     "gelukt": "mislukt",
+    "poprawny": "niepoprawny bledny",
+    "успех": "ошибка",
+    "верно": "неверно",
+    "成功": "失敗 失败",
+    "合格": "不合格",
+    "正解": "不正解",
+    "正确": "错误 不正确",
+    "通过": "未通过 不通过",
     "\u2713": "\u2717",
     "\u2714": "\u2718 \u2716",
     "\u2705": "\u274c",
@@ -98,7 +106,9 @@ _FAILED = NO.union(*(bad.split() for bad in _OPPOSITES.values()))
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
 _NO_LETTERS = {"Mn", "Mc", "Me", "Sk"}
 _BLANKS = " \u00a0\u202f"
-_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
+# As in the United States, and as in Switzerland.
+_THOUSANDS = re.compile(r"-?\d{1,3}((,\d{3})+|(['\u2019]\d{3})+)(\.\d+)?", re.ASCII)
+_GROUPS = str.maketrans("", "", ",'\u2019")
 _DECIMAL_COMMA = re.compile(r"-?(\d+|\d{1,3}(\.\d{3})+),\d+", re.ASCII)
 _THOUSANDS_COMMA = re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?", re.ASCII)
 
@@ -189,5 +199,5 @@ def _number(text: str, decimal_comma: bool, signs: str) -> int | float:  # noqa:
         bare = bare.replace(".", "") if _THOUSANDS_COMMA.fullmatch(bare) else bare
         bare = bare.replace(",", ".")
     elif _THOUSANDS.fullmatch(bare):
-        bare = bare.replace(",", "")
+        bare = bare.translate(_GROUPS)
     return float(bare) / 100 if share else float(bare)

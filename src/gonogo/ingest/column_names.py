@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from shlex import quote
 from types import MappingProxyType
 
@@ -18,14 +19,14 @@ MAP_ADVICE = (
 # Without their units and accents; the first column that fits a field is taken.
 NAMES = {
     "dependency": "model model_name model_id llm llm_model bot agent tool tool_name skill service endpoint api function scraper deployment engine model_permaslug "
-    "modell modellname werkzeug dienst modele outil modelo herramienta modello strumento ferramenta",
+    "modell modellname werkzeug dienst modele outil modelo herramienta modello strumento ferramenta narzedzie",
     "ts": "timestamp time date datetime created created_at started_at start_time started called_at when logged_at event_time "
     "zeitstempel zeitpunkt zeit datum uhrzeit heure horodatage fecha hora fecha_hora marca_de_tiempo orario tijdstip tijd",
     "outcome": "correct is_correct success succeeded successful ok resolved solved passed pass right good accepted helpful valid "
-    "richtig korrekt erfolg erfolgreich bestanden gelost reussi succes correcto exito acierto corretto giusto riuscito correto sucesso juist",
+    "richtig korrekt erfolg erfolgreich bestanden gelost reussi succes correcto exito acierto corretto giusto riuscito correto sucesso juist poprawne poprawny",
     "latency_ms": "latency duration elapsed took response_time runtime time_taken request_time wall_time generation_time seconds secs ms millis "
-    "dauer laufzeit antwortzeit latenz duree latence duracion latencia tiempo_de_respuesta durata latenza duracao duur",
-    "cost_usd": "cost price usd cost_usd total_cost cost_total spend dollars price_usd kosten preis cout prix costo coste precio prezzo custo preco",
+    "dauer laufzeit antwortzeit latenz duree latence duracion latencia tiempo_de_respuesta durata latenza duracao duur czas czas_trwania",
+    "cost_usd": "cost price usd cost_usd total_cost cost_total spend dollars price_usd kosten preis cout prix costo coste precio prezzo custo preco koszt",
     "version": "model_version prompt_version release revision deployment_version build modellversion versione versao versie",
     "id": "request_id generation_id call_id trace_id uuid message_id run_id",
     "error": "exception failure error_code error_type error_message fehler fehlercode erreur errore erro fout",
@@ -77,8 +78,11 @@ _PERHAPS = "feedback user_feedback thumbs thumb vote result ergebnis resultat re
 _FATES = frozenset(
     ["status", "state", "status_code", "http_status", "response_status", "http_code"]
 )
-# Of an object that is one of these things, as `service.name` is a service.
-_OF_ITS_OBJECT = frozenset(["name", "id", "value"])
+# Of an object that is one of these things: `service.name` is a service, `error.type` an error.
+_OF_ITS_OBJECT = frozenset(["name", "id", "value", "total", "amount"])
+_OF_AN_ERROR = frozenset(["type", "code", "message", "kind"])
+# Paths into one object that are looked at.
+INNER_MAX = 50
 _DEPTH_MAX = 8
 # `created_at`, `run_at`, `request_timestamp`: taken where no column says plainly that it is the time.
 _MOMENT = re.compile(r"_(at|date|datetime|timestamp|ts)$")
@@ -91,7 +95,7 @@ SUGGESTION_CHARS_MAX = 240
 _SCORES = (
     "score rating stars grade relevance toxicity faithfulness groundedness coherence fluency "
     "answer_relevancy answer_relevance answer_correctness context_precision context_recall "
-    "helpfulness similarity bleu rouge f1 bias hallucination safety harm reward"
+    "helpfulness similarity bleu rouge f1 bias hallucination safety harm reward accuracy quality csat nps"
 )
 _OWN_SCORES = frozenset(_SCORES.split())
 # What calls are told apart by: a column whose name, or the last word of it, is one of these is a segment.
@@ -103,6 +107,7 @@ _SEGMENT_NAMES = (
 _SEGMENTS = frozenset(_SEGMENT_NAMES.split())
 _SEGMENTS_MAX = 4
 _OF_SEGMENT = re.compile(r"_(id|name|code|key)$")
+_MOMENTS = _DAYS | _CLOCKS
 _NO_ZONE = re.compile(r"(\d{4}-\d\d-\d\d|.*\d:\d\d(:\d\d)?([.,]\d+)?( ?[AaPp][Mm])?)", re.ASCII)
 _FIELD_OF = {name: field for field, names in NAMES.items() for name in (field, *names.split())}
 _MS_OF_UNIT = {
@@ -162,6 +167,8 @@ def suggestion(
         chars_max: The room that there is.
     """
     filled, options = set(taken), dict[str, str]()
+    # What lies in an object comes after what lies beside it, and its number after its name.
+    unknown = sorted(unknown, key=lambda column: ("." in column, column.endswith(".id")))
     moment = [column for column in ("ts",) if column in values]
     if "ts" not in filled and (moment := _day_and_clock(unknown)):
         filled.add("ts")
@@ -173,6 +180,10 @@ def suggestion(
                 moment = [column] if field == "ts" and not factor else moment
                 filled.add(field)
                 options[column] = f"--map {quote(f'{field}={column[:60]}{factor}')}"
+    dated = [column for column in unknown if _is_moment(values.get(column))]
+    if "ts" not in filled and dated and dated[0] not in options:
+        # In whatever language it is called so.
+        options[dated[0]], moment = f"--map {quote(f'ts={dated[0][:60]}')}", dated[:1]
     if not options:
         return ""
     options |= _segments([column for column in unknown if column not in options])
@@ -199,14 +210,25 @@ def flat(
             yield f"{prefix}{key}", value
 
 
+def note_values(values: dict[str, object], record: Mapping[str, object]) -> None:
+    """Add a record to what others hold: its columns, also within objects, each with the first value that it has."""
+    for column, value in record.items():
+        if values.get(column) is None:
+            values[column] = value
+        if isinstance(value, Mapping):
+            for path, inner in islice(flat(value, f"{column}."), INNER_MAX):
+                values.setdefault(path, inner)
+
+
 def _as_valued(
     column: str, field: str | None, factor: str, value: object
 ) -> tuple[str | None, str]:
     """The field and factor that a column's name suggests, corrected by its value and its currency."""
     if isinstance(value, Mapping | list):
         return None, ""  # what lies in it has names of its own
-    is_moment = isinstance(value, str) and bool(_MOMENT_TEXT.match(value))
-    if is_moment and (field == "latency_ms" or (field is None and _ends_as(column, _CLOCKS))):
+    if _is_moment(value) and (
+        field == "latency_ms" or (field is None and _ends_as(column, _MOMENTS))
+    ):
         return "ts", ""
     if field is not None and field.startswith("metrics.") and isinstance(value, str):
         # A word for right or wrong is no score, but an outcome.
@@ -214,6 +236,11 @@ def _as_valued(
     if field == "cost_usd" and (other := other_currency(f"{column} {str(value)[:40]}")):
         return field, f"*USD_PER_{_CODES.get(other, other)}"
     return field, factor
+
+
+def _is_moment(value: object) -> bool:
+    """Whether a cell begins with a date."""
+    return isinstance(value, str) and bool(_MOMENT_TEXT.match(value))
 
 
 def _ends_as(column: str, names: frozenset[str]) -> bool:
@@ -263,8 +290,9 @@ def _meant(column: str) -> tuple[str | None, str]:
     """The field that a column seems to be, and what its numbers are multiplied by."""
     outer, _, inner = column.rpartition(".")
     name = _plainly(inner)
-    if outer and name in _OF_ITS_OBJECT:
-        name = _plainly(outer.rpartition(".")[2])
+    if outer and name in _OF_ITS_OBJECT | _OF_AN_ERROR:
+        whole = _plainly(outer.rpartition(".")[2])
+        name = whole if name in _OF_ITS_OBJECT or _FIELD_OF.get(whole) == "error" else name
     unit = _UNIT.search(name)
     field = _FIELD_OF.get(name) or (unit and _FIELD_OF.get(name[: unit.start()]))
     if field is None and not _OWN_SCORES.isdisjoint([name, *name.split("_")]):

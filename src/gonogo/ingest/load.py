@@ -25,15 +25,10 @@ from gonogo.ingest.batches import (
 )
 from gonogo.ingest.hour_cells.cell_load import CellUnderstanding, cell_batches
 from gonogo.ingest.mapping import ColumnMap
-from gonogo.ingest.numbered_lines import (
-    STDIN,
-    Format,
-    Source,
-    open_source,
-)
+from gonogo.ingest.numbered_lines import STDIN, Format, Source, open_source
 from gonogo.ingest.observation import parse_observation
+from gonogo.ingest.opened_rows import OpenedRows, opened_rows
 from gonogo.ingest.refused_lines import Refusals
-from gonogo.ingest.understanding import OpenedRows, opened_rows
 from gonogo.ports.hour_cells import HourCell
 from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.text.forms import counted
@@ -283,7 +278,9 @@ async def _load_observations(
         clock,
         reading,
         is_file=is_file,
+        is_live=source.total_bytes is None,
         is_foreign=opened.is_foreign,
+        advice=opened.advice,
     )
     while True:
         # In a thread: standard input may let us wait for long.

@@ -11,7 +11,6 @@ import difflib
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, fields, make_dataclass
-from itertools import islice
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, cast
@@ -19,7 +18,7 @@ from typing import Any, cast
 from gonogo.errors import plain
 from gonogo.ingest import field_checks as checked
 from gonogo.ingest.cell_words import Form
-from gonogo.ingest.column_names import MAP_ADVICE, flat, suggestion
+from gonogo.ingest.column_names import MAP_ADVICE
 from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.field_checks import RefusedError, got
 from gonogo.records import (
@@ -32,7 +31,6 @@ from gonogo.records import (
 )
 
 PROBLEM_CHARS_MAX = 300
-INNER_MAX = 50
 NANO = 1e9
 # What is dearer is kept to the micro-dollar: a float has no more digits.
 FINE_USD_MAX = 1e6
@@ -166,7 +164,7 @@ def parse_observation(
     position: int = 0,
     run: str | None = None,
     alias: str | None = None,
-    has_zone: bool = True,
+    advice: str = "",
 ) -> Observation | Rejection:
     """Check one observation and turn it into stored units; a field that is null is absent.
 
@@ -178,7 +176,7 @@ def parse_observation(
         position: The index or line that a Rejection names.
         run: The run of an import that it comes with.
         alias: Another id by which outcomes may name it.
-        has_zone: Whether the zone of times that state none was said, for the advice about unknown fields.
+        advice: Of a file: the options that would take its unknown fields in.
 
     Returns:
         The observation, or the first problem that was found. Never raises.
@@ -190,7 +188,7 @@ def parse_observation(
     try:
         for name, value in raw.items():
             if name not in checks:
-                raise RefusedError(_unknown(name, raw, from_file, has_zone))  # noqa: TRY301
+                raise RefusedError(_unknown(name, raw, from_file, advice))  # noqa: TRY301
             if value is not None:
                 place, check = checks[name]
                 values[place] = check(value)
@@ -263,23 +261,15 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
         raise _AheadError("outcome_ts")
 
 
-def _unknown(name: object, raw: Mapping[Any, object], from_file: bool, has_zone: bool) -> str:  # noqa: FBT001
-    """The advice about unknown fields: of a file, whose columns can be mapped, about all of them at once."""
+def _unknown(name: object, raw: Mapping[Any, object], from_file: bool, advice: str) -> str:  # noqa: FBT001
+    """The reason for an unknown field: of a file, whose columns can be mapped, about all of them at once."""
     unknown = [str(key) for key in raw if key not in FIELDS]
-    filled = [key for key in raw if key in FIELDS]
-    likely = ""
-    if from_file:
-        beside = {key: raw[key] for key in unknown if key in raw}
-        within = dict(islice(flat(beside), INNER_MAX))
-        # What lies in an object comes after what lies beside it.
-        columns = dict.fromkeys([*unknown, *within])
-        likely = suggestion(list(columns), filled, {**within, **beside}, has_zone=has_zone)
-    near = [] if likely else difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
+    near = [] if advice else difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
     if near or not from_file:
         return f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
-    if likely:
+    if advice:
         more = len(unknown) - 1
         others = f", as {'is' if more == 1 else 'are'} {more} more" if more else ""
-        return f"unknown field{others}. Perhaps: {likely}"
+        return f"unknown field{others}. Perhaps: {advice}"
     others = ", ".join(plain(key, 40) for key in unknown if key != name)
     return f"unknown field{f', as are {plain(others, 40)}' if others else ''}. {MAP_ADVICE}"

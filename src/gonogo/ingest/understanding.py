@@ -1,28 +1,21 @@
-"""The format of a file, its records as rows of fields, and three lines on how they were understood."""
+"""Three lines on how a file was understood: what it holds, what became of it, what to ask next."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import tzinfo
-from itertools import chain, islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
-from typing import cast
 
 from gonogo.answers import rfc3339
-from gonogo.errors import DataError, plain
-from gonogo.ingest.column_names import recognised, suggestion
-from gonogo.ingest.containers import Contents, content_of, contents_of
-from gonogo.ingest.formats import format_of, named_format
-from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
+from gonogo.errors import plain
+from gonogo.ingest.column_names import note_values, suggestion
+from gonogo.ingest.formats.foreign_format import File
 from gonogo.ingest.mapping import ColumnMap
-from gonogo.ingest.numbered_lines import STDIN, LineText, Row, Source
+from gonogo.ingest.numbered_lines import STDIN, LineText
 from gonogo.ingest.observation import FIELDS
-from gonogo.ingest.times import is_day_first
-from gonogo.records import DAY_MS, Observation, Rejection
+from gonogo.records import DAY_MS, Observation
 from gonogo.text.forms import counted, number
 
 SHOWN = 3
@@ -34,13 +27,6 @@ _MADE_ID = re.compile(r"[0-9a-f]{32}(-\d+)?")
 STALE_MS = 7 * DAY_MS
 # A baseline is learned over three days: of less no drift can be told, but two versions can be compared.
 BASELINE_MS = 3 * DAY_MS
-
-CELLS = "cells"
-# Every row of a table of hour cells says of which version of the table it is.
-_MARK = "cell_version"
-# Broken lines that may stand before the first record.
-LOOKED_AT_MAX = 1_000
-_TITLES = {"jsonl": "JSON lines", "json": "JSON", "csv": "CSV", "eval": "JSON"}
 
 
 def _has(observation: Observation, name: str) -> bool:
@@ -91,6 +77,7 @@ class Understanding:
         self.outcomes = self.errors = 0
         self._metrics: list[str] = []
         self._columns: set[str] = set()
+        self._values: dict[str, object] = {}
         self._filled: set[str] = set()
         self._weights: dict[str, tuple[float, float]] = {}
 
@@ -119,11 +106,15 @@ class Understanding:
             for one in observations[:LOOKED_AT]:
                 self._fields.update(name for name in FIELDS if _has(one, name))
 
-    def leave_out(self, columns: set[str], filled: set[str]) -> None:
+    def leave_out(self, record: Mapping[str, object], mapping: ColumnMap) -> None:
         """Take in the columns of a record that became nothing, and what has a value."""
-        if not columns <= self._columns and len(self._columns) < COLUMNS_MAX:
+        self._filled |= mapping.filled | record.keys()
+        columns = mapping.left_out(record)
+        if len(self._columns) < COLUMNS_MAX:
+            new = [c for c in record if c in columns]
+            new = [c for c in new if c not in self._columns or isinstance(record[c], dict)]
+            note_values(self._values, {c: record[c] for c in new})
             self._columns |= columns
-        self._filled |= filled
 
     def lines(self, now_ms: int, read: dict[str, dict[str, None]]) -> list[str]:
         """The three lines.
@@ -194,7 +185,7 @@ class Understanding:
             word = "column" if len(names) == 1 else "columns"
             left.append(f"{word} {named}" + (f" and {more} more" if more > 0 else ""))
         told = [f"Left out: {'; '.join(left)}."] if left else []
-        could = suggestion(sorted(self._columns), {"dependency", *self._filled})
+        could = suggestion(list(self._values), {"dependency", *self._filled}, self._values)
         could = could.removesuffix("--ignore-unknown").strip()
         return [*told, f"Perhaps wanted: {plain(could, 300)}"] if could else told
 
@@ -222,172 +213,3 @@ class Understanding:
             # Of what is that old no verdict about now is given; one as of its last day is.
             check += f" --until {rfc3339(self._times[1])[:10]}"
         return f"Next: {check}"
-
-
-_TITLES |= {"parquet": "Parquet", "arrow": "Arrow"}
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedRows:
-    """The records of a source as rows of fields, and what is to be understood of them."""
-
-    rows: Iterator[Row | Rejection]
-    mapping: ColumnMap
-    understanding: Understanding | None
-    is_foreign: bool = False
-    is_cells: bool = False
-
-
-def opened_rows(
-    source: Source, mapping: ColumnMap, stated: str | None, zone: tzinfo | None = None
-) -> OpenedRows:
-    """The rows of a source of a stated format, and the mapping for them; `zone`: of times that state none.
-
-    Raises:
-        DataError: a header does not fit, or the file is not of the format that was stated.
-        ParameterError: an extra is missing.
-    """
-    contents = contents_of(source, stated)
-    head: list[Row | Rejection] = []
-    first: object = None
-    for row in contents.records:
-        head.append(row)
-        if not isinstance(row, Rejection):
-            first = row[1]
-            break
-        if len(head) == LOOKED_AT_MAX:
-            break
-    rows: Iterator[Row | Rejection] = chain(head, contents.records)
-    if stated == CELLS or (stated is None and isinstance(first, Mapping) and _MARK in first):
-        return OpenedRows(rows, mapping, None, is_cells=True)
-    found = _format(source, mapping, stated, first)
-    if found is None and contents.container != "csv" and (key := _list_of_rows(first)) is not None:
-        rows = _entries(rows, key)
-        first = cast("Mapping[str, list[object]]", first)[key][0]
-        found = _format(source, mapping, stated, first)
-    if found is not None:
-        file = File(source.path)
-        understanding = Understanding(found.title, file, source.text, found.understood)
-        return OpenedRows(foreign_rows(rows, found, file), mapping, understanding, is_foreign=True)
-    record = first if isinstance(first, Mapping) else {}
-    if contents.header:
-        mapping, rows = _table(source, contents, rows, mapping, record, has_zone=zone is not None)
-    own = Understanding(
-        _TITLES[contents.container],
-        File(source.path),
-        source.text,
-        without_unit=mapping.latency_without_unit(record),
-    )
-    if mapping.ignore_unknown:
-        rows = _seen_by(own, rows, mapping)
-    return OpenedRows(rows, mapping, own)
-
-
-def _list_of_rows(first: object) -> str | None:
-    """The key under which a document, as a page of an API's answer, holds its records.
-
-    Lists of objects stand in records too, such as a call's messages: what holds more of an observation
-    than its own entries do is one.
-    """
-    if not isinstance(first, Mapping):
-        return None
-    own = recognised(first) + len(first.keys() & FIELDS.keys())
-    listed = {
-        key: recognised(value[0])
-        for key, value in first.items()
-        if isinstance(value, list) and value and isinstance(value[0], Mapping)
-    }
-    key = max(listed, key=lambda key: listed[key], default=None)
-    return key if key is not None and listed[key] > own else None
-
-
-def _entries(rows: Iterable[Row | Rejection], key: str) -> Iterator[Row | Rejection]:
-    """The entries of a list in each row, numbered through."""
-    place = 0
-    for row in rows:
-        listed = (
-            row[1].get(key)
-            if not isinstance(row, Rejection) and isinstance(row[1], Mapping)
-            else None
-        )
-        if not isinstance(listed, list):
-            yield row
-            continue
-        for entry in listed:
-            place += 1
-            yield place, entry, content_of(entry)
-
-
-def _table(
-    source: Source,
-    contents: Contents,
-    rows: Iterator[Row | Rejection],
-    mapping: ColumnMap,
-    first: Mapping[str, object],
-    *,
-    has_zone: bool,
-) -> tuple[ColumnMap, Iterator[Row | Rejection]]:
-    """The mapping of a CSV file, and its rows."""
-    mapping = mapping.with_header(
-        contents.header or (),
-        source.path,
-        decimal_comma=contents.decimal_comma,
-        first=first,
-        has_zone=has_zone,
-    )
-    # A stream is not waited for.
-    if source.name is None:
-        return mapping, rows
-    seen = list(islice(rows, LOOKED_AT_MAX))
-    told = [row[1] for row in seen if not isinstance(row, Rejection)]
-    records = [record for record in told if isinstance(record, Mapping)]
-    if mapping.day_first is None:
-        mapping = replace(mapping, day_first=_day_first(records, mapping.columns_of("ts")))
-    if mapping.decimal_comma:
-        mapping = replace(mapping, thousands_dot=mapping.has_decimal_comma(records))
-    return mapping, chain(seen, rows)
-
-
-def _day_first(records: Iterable[Mapping[str, object]], columns: Iterable[str]) -> bool | None:
-    """Whether a file writes the day before the month: of a column no one line says it."""
-    return is_day_first(
-        str(record.get(part) or "")
-        for record in records
-        for column in columns
-        for part in column.split("+")
-    )
-
-
-def _seen_by(
-    understanding: Understanding, rows: Iterator[Row | Rejection], mapping: ColumnMap
-) -> Iterator[Row | Rejection]:
-    """The rows, with the columns noted that become nothing."""
-    for row in rows:
-        if not isinstance(row, Rejection) and isinstance(row[1], Mapping):
-            understanding.leave_out(mapping.left_out(row[1]), mapping.filled | row[1].keys())
-        yield row
-
-
-def _format(
-    source: Source, mapping: ColumnMap, stated: str | None, first: object
-) -> ForeignFormat | None:
-    """The format of another tool that a file is in; None where its columns are fields, or mapped."""
-    record = first if isinstance(first, Mapping) else {}
-    named = named_format(stated or "")
-    if named is not None:
-        if first is not None and not named.recognises(record):
-            raise DataError(_not_of(named, record, source.path))
-        return named
-    if stated in ("jsonl", "csv") or mapping.names_columns or "dependency" in record:
-        return None
-    return format_of(record)
-
-
-def _not_of(named: ForeignFormat, record: Mapping[str, object], path: str) -> str:
-    missing = sorted(set(named.needs) - record.keys())
-    if missing:
-        return f"'{plain(path, 150)}' has no column {', '.join(missing)}: no {named.title}."
-    return (
-        f"'{plain(path, 150)}' is no {named.title}; leave --format out to have it recognised by what "
-        "it holds."
-    )

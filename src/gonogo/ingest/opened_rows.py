@@ -1,0 +1,226 @@
+"""The records of a file as rows of fields: the format that it is in, and the mapping for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from itertools import chain, islice
+from typing import cast
+
+from gonogo.errors import DataError, plain
+from gonogo.ingest.column_names import note_values, recognised, suggestion
+from gonogo.ingest.containers import Contents, content_of, contents_of
+from gonogo.ingest.formats import format_of, named_format
+from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
+from gonogo.ingest.mapping import ColumnMap
+from gonogo.ingest.numbered_lines import Row, Source
+from gonogo.ingest.observation import FIELDS
+from gonogo.ingest.times import is_day_first
+from gonogo.ingest.understanding import Understanding
+from gonogo.records import Rejection
+
+CELLS = "cells"
+# Every row of a table of hour cells says of which version of the table it is.
+_MARK = "cell_version"
+# Broken lines that may stand before the first record.
+LOOKED_AT_MAX = 1_000
+# Records that say what the columns of JSON hold.
+LOOKED_AT = 100
+_TITLES = {
+    "jsonl": "JSON lines",
+    "json": "JSON",
+    "csv": "CSV",
+    "eval": "JSON",
+    "parquet": "Parquet",
+    "arrow": "Arrow",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRows:
+    """The records of a source as rows of fields, and what is to be understood of them.
+
+    `advice`: the options that would take in the columns of JSON, or Parquet, that are no fields.
+    """
+
+    rows: Iterator[Row | Rejection]
+    mapping: ColumnMap
+    understanding: Understanding | None
+    is_foreign: bool = False
+    is_cells: bool = False
+    advice: str = ""
+
+
+def opened_rows(
+    source: Source, mapping: ColumnMap, stated: str | None, zone: tzinfo | None = None
+) -> OpenedRows:
+    """The rows of a source of a stated format, and the mapping for them; `zone`: of times that state none.
+
+    Raises:
+        DataError: a header does not fit, or the file is not of the format that was stated.
+        ParameterError: an extra is missing.
+    """
+    contents = contents_of(source, stated)
+    head: list[Row | Rejection] = []
+    first: object = None
+    for row in contents.records:
+        head.append(row)
+        if not isinstance(row, Rejection):
+            first = row[1]
+            break
+        if len(head) == LOOKED_AT_MAX:
+            break
+    rows: Iterator[Row | Rejection] = chain(head, contents.records)
+    if stated == CELLS or (stated is None and isinstance(first, Mapping) and _MARK in first):
+        return OpenedRows(rows, mapping, None, is_cells=True)
+    found = _format(source, mapping, stated, first)
+    if found is None and contents.container != "csv" and (key := _list_of_rows(first)) is not None:
+        rows = _entries(rows, key)
+        first = cast("Mapping[str, list[object]]", first)[key][0]
+        found = _format(source, mapping, stated, first)
+    if found is not None:
+        file = File(source.path)
+        understanding = Understanding(found.title, file, source.text, found.understood)
+        return OpenedRows(foreign_rows(rows, found, file), mapping, understanding, is_foreign=True)
+    record = first if isinstance(first, Mapping) else {}
+    has_zone, advice = zone is not None, ""
+    if contents.header:
+        mapping, rows = _table(source, contents, rows, mapping, record, has_zone=has_zone)
+    else:
+        # A stream is not waited for.
+        seen = list(islice(rows, LOOKED_AT if source.name else len(head)))
+        rows, advice = chain(seen, rows), _advice(seen, mapping, has_zone=has_zone)
+    own = Understanding(
+        _TITLES[contents.container],
+        File(source.path),
+        source.text,
+        without_unit=mapping.latency_without_unit(record),
+    )
+    if mapping.ignore_unknown:
+        rows = _seen_by(own, rows, mapping)
+    return OpenedRows(rows, mapping, own, advice=advice)
+
+
+def _advice(rows: Iterable[Row | Rejection], mapping: ColumnMap, *, has_zone: bool) -> str:
+    """The options that would take in what is no field in the first rows; "" where all are fields.
+
+    Of several rows: what failed in one has no value in the others.
+    """
+    values, filled = dict[str, object](), set[str]()
+    for row in rows:
+        if not isinstance(row, Rejection) and isinstance(row[1], dict):
+            fields = row[1] if mapping.is_empty else mapping.apply(row[1])
+            filled |= fields.keys() & FIELDS.keys()
+            note_values(values, {key: fields[key] for key in fields if key not in FIELDS})
+    return suggestion(list(values), filled, values, has_zone=has_zone)
+
+
+def _list_of_rows(first: object) -> str | None:
+    """The key under which a document, as a page of an API's answer, holds its records.
+
+    Lists of objects stand in records too, such as a call's messages: what holds more of an observation
+    than its own entries do is one.
+    """
+    if not isinstance(first, Mapping):
+        return None
+    own = recognised(first) + len(first.keys() & FIELDS.keys())
+    listed = {
+        key: recognised(value[0])
+        for key, value in first.items()
+        if isinstance(value, list) and value and isinstance(value[0], Mapping)
+    }
+    key = max(listed, key=lambda key: listed[key], default=None)
+    return key if key is not None and listed[key] > own else None
+
+
+def _entries(rows: Iterable[Row | Rejection], key: str) -> Iterator[Row | Rejection]:
+    """The entries of a list in each row, numbered through."""
+    place = 0
+    for row in rows:
+        listed = (
+            row[1].get(key)
+            if not isinstance(row, Rejection) and isinstance(row[1], Mapping)
+            else None
+        )
+        if not isinstance(listed, list):
+            yield row
+            continue
+        for entry in listed:
+            place += 1
+            yield place, entry, content_of(entry)
+
+
+def _table(
+    source: Source,
+    contents: Contents,
+    rows: Iterator[Row | Rejection],
+    mapping: ColumnMap,
+    first: Mapping[str, object],
+    *,
+    has_zone: bool,
+) -> tuple[ColumnMap, Iterator[Row | Rejection]]:
+    """The mapping of a CSV file, and its rows."""
+    mapping = mapping.with_header(
+        contents.header or (),
+        source.path,
+        decimal_comma=contents.decimal_comma,
+        first=first,
+        has_zone=has_zone,
+    )
+    # A stream is not waited for.
+    if source.name is None:
+        return mapping, rows
+    seen = list(islice(rows, LOOKED_AT_MAX))
+    told = [row[1] for row in seen if not isinstance(row, Rejection)]
+    records = [record for record in told if isinstance(record, Mapping)]
+    if mapping.day_first is None:
+        mapping = replace(mapping, day_first=_day_first(records, mapping.columns_of("ts")))
+    if mapping.decimal_comma:
+        mapping = replace(mapping, thousands_dot=mapping.has_decimal_comma(records))
+    return mapping, chain(seen, rows)
+
+
+def _day_first(records: Iterable[Mapping[str, object]], columns: Iterable[str]) -> bool | None:
+    """Whether a file writes the day before the month: of a column no one line says it."""
+    return is_day_first(
+        str(record.get(part) or "")
+        for record in records
+        for column in columns
+        for part in column.split("+")
+    )
+
+
+def _seen_by(
+    understanding: Understanding, rows: Iterator[Row | Rejection], mapping: ColumnMap
+) -> Iterator[Row | Rejection]:
+    """The rows, with the columns noted that become nothing."""
+    for row in rows:
+        if not isinstance(row, Rejection) and isinstance(row[1], Mapping):
+            understanding.leave_out(row[1], mapping)
+        yield row
+
+
+def _format(
+    source: Source, mapping: ColumnMap, stated: str | None, first: object
+) -> ForeignFormat | None:
+    """The format of another tool that a file is in; None where its columns are fields, or mapped."""
+    record = first if isinstance(first, Mapping) else {}
+    named = named_format(stated or "")
+    if named is not None:
+        if first is not None and not named.recognises(record):
+            raise DataError(_not_of(named, record, source.path))
+        return named
+    if stated in ("jsonl", "csv") or mapping.names_columns or "dependency" in record:
+        return None
+    return format_of(record)
+
+
+def _not_of(named: ForeignFormat, record: Mapping[str, object], path: str) -> str:
+    missing = sorted(set(named.needs) - record.keys())
+    if missing:
+        return f"'{plain(path, 150)}' has no column {', '.join(missing)}: no {named.title}."
+    return (
+        f"'{plain(path, 150)}' is no {named.title}; leave --format out to have it recognised by what "
+        "it holds."
+    )
