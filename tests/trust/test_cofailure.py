@@ -50,11 +50,12 @@ def test_a_total_outage_of_many_began_when_it_began() -> None:
     assert abs(found.start - (HOURS - 6)) <= 1
 
 
-@pytest.mark.parametrize(("days", "named"), [(2, 8), (4, 3)])
-def test_an_outage_of_days_began_when_it_began(days: int, named: int) -> None:
+@pytest.mark.parametrize("days", [2, 4, 6])
+def test_an_outage_of_days_began_when_it_began(days: int) -> None:
     """Ten that fail in six of ten calls, for longer than evidence looks back: not "since a day ago".
 
-    The longer it lasts, the more of it is taken for what is normal, and the fewer are named.
+    What is normal is not learned from days of the outage, so that as many are named after six days as after two;
+    one or two of ten may have had good luck in the newest two hours, by which it is told who fails now.
     """
     began = HOURS - 24 * days
     for seed in range(10):
@@ -63,7 +64,7 @@ def test_an_outage_of_days_began_when_it_began(days: int, named: int) -> None:
         failed[:, began:] = rng.binomial(n[:, began:], 0.6)
         found = failing_together(failed, n)
         assert abs(found.start - began) <= 2
-        assert len(found.members) >= named
+        assert len(found.members) >= 8
 
 
 def test_one_members_own_outage_is_not_shared() -> None:

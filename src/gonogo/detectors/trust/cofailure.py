@@ -33,6 +33,7 @@ _OWN_RATE, _OWN_HOURS = 0.01, 100.0
 # Pseudo-calls with which a normal failure rate begins: 1 in 25.
 _NORMAL = (1.0, 24.0)
 _BAD_NATS = math.log(20)
+DAY_HOURS = 24
 _NATS_MAX = 690.0
 
 
@@ -170,14 +171,26 @@ def _exact(x: NDArray[np.bool_], y: NDArray[np.bool_]) -> float:
 
 
 def _normal(failed: Ints, n: Ints) -> tuple[Floats, Floats]:
-    """Beta parameters of each member's normal failure rate, its bad hours left out; (members, 1)."""
+    """Beta parameters of each member's normal failure rate, its bad hours and days left out; (members, 1).
+
+    It begins with the better half of days: from all hours, an outage of days would be the more normal the
+    longer it lasts.
+    """
     a, b = _NORMAL
-    kept = np.ones(n.shape, dtype=bool)
-    for _ in range(2):
+    hours = n.shape[1]
+    starts = np.unique(np.arange(hours % DAY_HOURS - DAY_HOURS, hours, DAY_HOURS).clip(min=0))
+    day_failed, day_n = (np.add.reduceat(counts, starts, axis=1) for counts in (failed, n))
+    rate = np.where(day_n > 0, (day_failed + a) / (day_n + a + b), np.inf)
+    place = rate.argsort(axis=1, kind="stable").argsort(axis=1)
+    good_days = place < -(-(day_n > 0).sum(axis=1, keepdims=True) // 2)
+    good_hours = np.ones(n.shape, dtype=bool)
+    for _ in range(3):
+        kept = good_hours & np.repeat(good_days, np.diff(np.r_[starts, hours]), axis=1)
         bad = (failed * kept).sum(axis=1, keepdims=True)
         good = ((n - failed) * kept).sum(axis=1, keepdims=True)
         normal = (a + bad, b + good)
-        kept = _bad_nats(failed, n, normal) <= _BAD_NATS
+        good_hours = _bad_nats(failed, n, normal) <= _BAD_NATS
+        good_days = _bad_nats(day_failed, day_n, normal) <= _BAD_NATS
     return normal
 
 
