@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -135,6 +136,45 @@ def test_a_backup_that_is_not_as_it_was_written_is_refused(store: Path) -> None:
         assert said.startswith(f"gonogo: Backup '{good}' is "), said
         assert "another" in said
         assert stored(store) == 10
+
+
+@pytest.mark.parametrize("way", ["restored", "copied in place"])
+def test_copies_of_a_store_that_came_of_a_backup_are_taken(store: Path, way: str) -> None:
+    """It went on since, and says no more that it is that backup: what was set aside can be gone back to."""
+    good, late = store.with_name("good.db"), store.with_name("late.db")
+    assert typed("backup", str(good), store=store).returncode == 0
+    if way == "restored":
+        assert typed("restore", str(good), store=store).returncode == 0
+    else:
+        store.unlink()
+        shutil.copyfile(good, store)
+    ingest(store, 100, 5)
+    with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(late)) as target:
+        source.backup(target)
+    assert typed("backup", "--verify", str(late), store=store).returncode == 0
+    assert typed("restore", str(good), store=store).returncode == 0
+    assert stored(store) == 10
+    [aside] = (p for p in store.parent.glob("store.db.before-*") if stored(p) == 15)
+    assert typed("restore", str(aside), store=store).returncode == 0
+    assert stored(store) == 15
+    assert typed("restore", str(late), store=store).returncode == 0
+    assert stored(store) == 15
+    assert typed("backup", "--verify", str(good), store=store).returncode == 0
+
+
+def test_what_two_restorations_of_one_second_set_aside_is_kept(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has what was there; nothing takes its name."""
+    good = store.with_name("good.db")
+    assert typed("backup", str(good), store=store).returncode == 0
+    ingest(store, 100, 5)
+    now_ns = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+    for _ in range(3):
+        assert typed("restore", str(good), store=store).returncode == 0
+    aside = sorted(store.parent.glob("store.db.before-*"))
+    assert [stored(path) for path in aside] == [15, 10, 10]
 
 
 def test_a_killed_backup_has_no_name(store: Path) -> None:

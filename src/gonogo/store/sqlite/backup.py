@@ -8,6 +8,7 @@ zeros.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import mmap
 import os
 import sqlite3
@@ -23,7 +24,7 @@ from gonogo.store.books.audit import append_action
 from gonogo.store.sqlite.connection import FileConnection
 from gonogo.store.sqlite.failures import store_error
 from gonogo.store.sqlite.lock import FileLock, holder_of, sync_folder
-from gonogo.store.sqlite.log_ties import log_of, refuse_foreign_log, tie_anew
+from gonogo.store.sqlite.log_ties import forget_backup, log_of, refuse_foreign_log, tie_anew
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
 
 _MARK = b"gonogo-digest:"
@@ -234,7 +235,7 @@ def restore(
     try:
         with lock.held():
             _refuse_in_use(path)
-            beside = path.with_name(f"{path.name}.before-{stamp}")
+            beside = _unused(path.with_name(f"{path.name}.before-{stamp}"))
             restored = RestoreReport(facts, beside if path.exists() else None)
             _copy(source, draft)
             _log(draft, entry_of(restored))
@@ -249,6 +250,12 @@ def restore(
         draft.unlink(missing_ok=True)
         lock.close()
     return restored
+
+
+def _unused(path: Path) -> Path:
+    """A name that nothing has: what an earlier restoration of this second set aside stays."""
+    others = (path.with_name(f"{path.name}-{n}") for n in itertools.count(2))
+    return next(each for each in itertools.chain([path], others) if not each.exists())
 
 
 def _refuse_in_use(path: Path) -> None:
@@ -284,6 +291,7 @@ def _log(draft: Path, entry: Decision) -> None:
     ) as connection:
         migrate(connection, draft)
         connection.execute("BEGIN IMMEDIATE")
+        forget_backup(connection)
         append_action(connection, entry)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

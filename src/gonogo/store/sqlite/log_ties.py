@@ -107,6 +107,12 @@ def commit_tie(connection: sqlite3.Connection, salts: bytes) -> None:
     connection.execute("COMMIT")
 
 
+def forget_backup(connection: sqlite3.Connection) -> None:
+    """Let a backup that is used as a store no longer say that it is one: what it says of itself would be wrong."""
+    if connection.execute("SELECT 1 FROM backup_made").fetchone():
+        connection.execute("DELETE FROM backup_made")
+
+
 class Lying(NamedTuple):
     """The statements of a file without its log: its tie, and how often its schema changed."""
 

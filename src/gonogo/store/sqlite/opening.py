@@ -24,7 +24,7 @@ from gonogo.store.sqlite.identity import (
     was_a_store,
 )
 from gonogo.store.sqlite.lock import FileLock, sync_folder
-from gonogo.store.sqlite.log_ties import log_of, refuse_foreign_log
+from gonogo.store.sqlite.log_ties import forget_backup, log_of, refuse_foreign_log
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
 
 _BUSY_TIMEOUT_S = 5.0
@@ -288,6 +288,7 @@ def open_writer(path: Path, lock: FileLock, file: OpenFile) -> FileConnection:
             connection.execute("PRAGMA journal_size_limit = 67108864")
             connection.execute("PRAGMA synchronous = FULL")
             migrate(connection, path)
+            forget_backup(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             # Whoever waits for another program's lock looks again this often, and may give up.
             connection.execute(f"PRAGMA busy_timeout = {BUSY_LOOK_MS}")
