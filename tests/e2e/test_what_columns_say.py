@@ -339,3 +339,45 @@ def test_one_offered_command_takes_zone_and_segments_too(tmp_path: Path, form: s
         assert known in typed("check", "drift", "m", "--segment", other, store=store).stderr
     again = typed("ingest", str(source), "--timezone", "Europe/Berlin", store=store)
     assert "--timezone" not in (again.stdout + again.stderr).partition("Perhaps: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("tier", "times_said"), [("gold", 1), ("Enterprise", 1), ("batch", 0), ("Auto", 0)]
+)
+def test_a_tier_that_no_service_has_is_asked_about(
+    tmp_path: Path, tier: str, times_said: int
+) -> None:
+    """A customer's tier sets no price: the command that is told takes it for a slice."""
+    store, again = tmp_path / "s.db", tmp_path / "t.db"
+    file = csv(tmp_path / "a.csv", "dependency,outcome,tier", [f"m,1,{tier}"] * 3)
+    told = typed("ingest", str(file), store=store).stdout
+    assert told.count(f"'{tier}' is no service tier that is known") == times_said
+    assert told.count("--map segments.tier=tier") == times_said
+    mapped = typed("ingest", str(file), "--map", "segments.tier=tier", store=again).stdout
+    assert "Understood as fields: dependency, outcome, segments." in mapped
+
+
+def test_records_that_lie_in_objects_below_a_key_are_found(tmp_path: Path) -> None:
+    """A document of a run: its list of calls is read, and the command that is told takes it in."""
+    calls = [
+        {
+            "request": {"model": "m", "sent_at": f"2026-04-0{day}T08:{minute:02d}:00Z"},
+            "result": {"latency_ms": 120, "passed": minute % 9 > 0},
+        }
+        for day in (1, 2, 3, 4)
+        for minute in range(40)
+    ]
+    file, store = tmp_path / "run.json", tmp_path / "s.db"
+    file.write_text(json.dumps({"run": {"id": "7"}, "calls": calls}))
+    refused = typed("ingest", str(file), store=store).stdout
+    offered = refused.partition("Perhaps: ")[2].partition(" (and ")[0]
+    taken = typed("ingest", str(file), *shlex.split(offered), store=store)
+    assert "160 records of m (160)" in taken.stdout, taken
+    assert "160 outcomes" in taken.stdout
+
+
+def test_a_folder_is_told_to_be_one(tmp_path: Path) -> None:
+    """With what to type instead."""
+    refused = typed("ingest", f"{tmp_path}/", store=tmp_path / "s.db")
+    assert refused.returncode == 66
+    assert f"is a folder: name its files, as {tmp_path}/*.csv does" in refused.stderr

@@ -106,6 +106,8 @@ _SEGMENT_NAMES = (
 )
 _SEGMENTS = frozenset(_SEGMENT_NAMES.split())
 _SEGMENTS_MAX = 4
+# Of a record, so many values are looked at for whether it is an observation.
+_PATHS_MAX = 50
 _OF_SEGMENT = re.compile(r"_(id|name|code|key)$")
 _MOMENTS = _DAYS | _CLOCKS
 _NO_ZONE = re.compile(r"(\d{4}-\d\d-\d\d|.*\d:\d\d(:\d\d)?([.,]\d+)?( ?[AaPp][Mm])?)", re.ASCII)
@@ -132,9 +134,10 @@ _MOMENT_TEXT = re.compile(r"\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[./]\d\d?[./]\d{4}", re
 _LETTERS_OF_UNIT = str.maketrans({"\u00b5": "u", "\u03bc": "u"})
 
 
-def recognised(columns: Iterable[str]) -> int:
-    """Count the columns whose names suggest a field."""
-    return len({field for column in columns if (field := _meant(column)[0]) is not None})
+def recognised(record: Mapping[str, object]) -> int:
+    """Count the fields that the names of a record's values suggest, in objects too."""
+    paths = islice((path for path, _ in flat(record)), _PATHS_MAX)
+    return len({field for path in paths if (field := _meant(path)[0]) is not None})
 
 
 def states_no_unit(column: str) -> bool:

@@ -97,6 +97,10 @@ def open_source(path: str, stdin: BinaryIO, stated: Format | None = None) -> Sou
         name = Path(path).name.removesuffix(".gz")
         chosen = stated or _guess(name, unpacked)
         size = Path(path).stat().st_size if raw.seekable() else None
+    except IsADirectoryError:
+        raise NoInput(
+            f"'{plain(path, 150)}' is a folder: name its files, as {plain(str(Path(path)), 150)}/*.csv does."
+        ) from None
     except OSError as error:
         raise NoInput(f"Cannot read '{plain(path, 200)}': {error.strerror or error}.") from None
     if how := _other_packing(unpacked):

@@ -15,6 +15,7 @@ from gonogo.ingest.formats.foreign_format import File
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import STDIN, LineText
 from gonogo.ingest.observation import FIELDS
+from gonogo.ports.booked_costs import SERVICE_TIERS
 from gonogo.records import DAY_MS, Observation
 from gonogo.text.forms import counted, number
 
@@ -23,6 +24,10 @@ _QUANTITIES = ("latency_ms", "cost_usd", "output_tokens", "input_tokens", "confi
 COLUMNS_SHOWN, COLUMNS_MAX = 8, 1_000
 # Records of each batch that are looked at for the fields that they have.
 LOOKED_AT = 100
+_TIER_ADVICE = (
+    " '{}' is no service tier that is known, and tiers set prices: if it is a customer's, take it back "
+    "(gonogo forget) and say --map segments.tier=tier."
+)
 _MADE_ID = re.compile(r"[0-9a-f]{32}(-\d+)?")
 STALE_MS = 7 * DAY_MS
 # A baseline is learned over three days: of less no drift can be told, but two versions can be compared.
@@ -80,6 +85,7 @@ class Understanding:
         self._values: dict[str, object] = {}
         self._filled: set[str] = set()
         self._weights: dict[str, tuple[float, float]] = {}
+        self._tier: str | None = None  # one that is no service's
 
     def note(self, observations: Sequence[Observation]) -> None:
         """Take a batch in."""
@@ -105,6 +111,8 @@ class Understanding:
         if self._understood is None:
             for one in observations[:LOOKED_AT]:
                 self._fields.update(name for name in FIELDS if _has(one, name))
+                if one.tier and one.tier.casefold() not in SERVICE_TIERS:
+                    self._tier = one.tier
 
     def leave_out(self, record: Mapping[str, object], mapping: ColumnMap) -> None:
         """Take in the columns of a record that became nothing, and what has a value."""
@@ -158,6 +166,8 @@ class Understanding:
         if others := self._text.others:
             are = "line is" if others == 1 else "lines are"
             told += f" {number(others)} {are} not UTF-8 text: look at names with accents."
+        if self._tier is not None:
+            told += _TIER_ADVICE.format(plain(self._tier, 40))
         differing = [name for name, (low, high) in self._weights.items() if low < high]
         if differing:
             told += (

@@ -16,6 +16,10 @@ KEPT_KEY, KEYED = "\x1e", "\x1f"
 # What a call is booked at that came with tokens in a service tier without a price: its model's own price
 # would be another one.
 UNLISTED_TIER = -2
+# As vendors call the tiers of their services; in many tables a `tier` is a customer's.
+SERVICE_TIERS = frozenset(
+    ["auto", "default", "standard", "batch", "flex", "priority", "scale", "fast", "on_demand"]
+)
 
 
 class VersionCalls(NamedTuple):
