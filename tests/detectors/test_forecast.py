@@ -55,6 +55,17 @@ def test_a_step_is_found_where_it_is_and_an_even_stream_is_left_whole() -> None:
     assert split <= 6
 
 
+def test_conversations_of_their_own_level_are_no_regimes() -> None:
+    """Fifty of about ten calls each: a regime that began with one of them would be the future's level."""
+    split = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        levels = [np.full(rng.geometric(0.1), 0.8 * rng.standard_normal()) for _ in range(80)]
+        logs = np.concatenate(levels)[:500]
+        split += regime_start(logs + 0.4 * rng.standard_normal(logs.size)) > 0
+    assert split <= 10
+
+
 def test_the_same_calls_give_the_same_draws_in_any_unit() -> None:
     """Seeded; nothing of the input is changed; micro-dollars or dollars."""
     costs = _costs(60)

@@ -104,6 +104,8 @@ def heavy_tail(costs: Floats) -> HeavyTail | None:
 
 # Both sides of a split keep at least this many calls.
 SEGMENT_CALLS_MIN = 5
+# Of fewer calls a correlation time says too little: conversations of ten calls would pass for regimes.
+_TELLING_CALLS = 30
 
 
 def regime_start(values: Floats, *, calls_min: int = SEGMENT_CALLS_MIN) -> int:
@@ -130,9 +132,7 @@ def regime_start(values: Floats, *, calls_min: int = SEGMENT_CALLS_MIN) -> int:
         at, gain = found
         size = values.size - start
         rest = values[start:]
-        # The part that has no other jump in it tells.
-        tau = min(correlation_time(part) for part in (rest[:at], rest[at:]))
-        if gain / tau < 3.5 * math.log(size) + 6:
+        if gain / _left_correlation(rest, at) < 3.5 * math.log(size) + 6:
             break
         start += at
     return start
@@ -142,6 +142,15 @@ def split_correlation(values: Floats) -> float:
     """The correlation time of what the best split in two means leaves, whether it is real or not."""
     found = _best_split(values, SEGMENT_CALLS_MIN)
     return correlation_time(values if found is None else _after_split(values, found[0]))
+
+
+def _left_correlation(values: Floats, at: int) -> float:
+    """The correlation time of what a split leaves: the lesser of the long parts', since one may have another jump in it.
+
+    Where neither is long, both together tell.
+    """
+    long = [part for part in (values[:at], values[at:]) if part.size >= _TELLING_CALLS]
+    return min(map(correlation_time, long or [_after_split(values, at)]))
 
 
 def _after_split(values: Floats, at: int) -> Floats:
