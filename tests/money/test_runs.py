@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,23 @@ async def _call(app: Gonogo, reservation: str, i: int, usd: float) -> None:
             }
         ],
     )
+
+
+async def test_a_run_asked_for_again_holds_what_its_calls_have_left(tmp_path: Path) -> None:
+    """Of $5, $2 is spent: the second subagent is told $3, in words and numbers, and the sum is the limit."""
+    async with opened_app(tmp_path, TOML) as app:
+        check = app.check_budget_with_confidence
+        ask = partial(check, "day", planned_cost_usd=5, reserve=True, run="trip-8")
+        first = await ask()
+        assert first.reservation is not None
+        for i in range(4):
+            await _call(app, first.reservation.id, i, 0.5)
+        again = await ask()
+    assert again.reservation is not None
+    assert (again.replayed, again.reservation.id) == (True, first.reservation.id)
+    assert (again.reservation.held_usd, again.spent_usd) == (3, 2)
+    assert again.spent_usd + again.held_usd + again.remaining_usd == again.limit_usd
+    assert "$3.00 held until" in again.summary
 
 
 async def test_a_run_is_shared_by_name_and_lives_while_it_is_renewed(tmp_path: Path) -> None:

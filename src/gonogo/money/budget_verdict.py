@@ -271,7 +271,12 @@ def replayed(
             "remaining_usd": (budget.limit_micro_usd - balance.spent_micro_usd - others) / size,
             "window": _window(window),
             "reservation": hold
-            and hold.model_copy(update={"expires_at": rfc3339(before.expires_ms)}),
+            and hold.model_copy(
+                update={
+                    "held_usd": before.held_micro_usd / size,  # what its calls have left of it
+                    "expires_at": rfc3339(before.expires_ms),
+                }
+            ),
             "others_hold": None,
         }
     )
