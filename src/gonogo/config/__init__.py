@@ -28,13 +28,15 @@ __all__ = [
     "stamp_of",
 ]
 
-# Addresses that need no "//".
-# Addresses, also with a driver as SQLAlchemy writes it, with a slash too few, or without a scheme.
+# Addresses, also with a driver as SQLAlchemy writes it, with a slash too few, without a scheme, or as pairs of
+# names and values, as libpq and ADO take them.
 _ADDRESS = re.compile(
-    r"[^/\\]+://|(?:postgres(?:ql)?|sqlite|mysql|mariadb|file|https?)[+\w]*:|[^/\\]+:[^/\\]*@",
+    r"[^/\\]+://|(?:postgres(?:ql)?|sqlite|mysql|mariadb|duckdb|file|https?)[+\w]*:|[^/\\]+:[^/\\]*@"
+    r"|(?:.*[\s;])?(?:host|server|user|dbname|database|data source|password)\s*=",
     re.IGNORECASE,
 )
-_UNEXPANDED = re.compile(r"[$`]|%\(|%\w+%|^['\"{<]|['\"]$")
+# `undefined` and `null`: what a program writes that has no value.
+_UNEXPANDED = re.compile(r"[$`]|%\(|%\w+%|^['\"{<]|['\"]$|^(?:undefined|null|None)$")
 _OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
 KEY_PARTS_MAX = 1_000
@@ -112,7 +114,8 @@ def named_store(typed: str | None, environ: Mapping[str, str]) -> str:
     if _ADDRESS.match(named):
         # It may hold a password: no more than its scheme is said.
         scheme = named.partition(":")[0]
-        of = "a database" if "@" in named and "://" not in named else plain(scheme, 40)
+        is_bare = "://" not in named and ("@" in named or "=" in named)
+        of = "a database" if is_bare else plain(scheme, 40)
         raise ConfigError(
             f"{source} is an address of {of}: write the path of a file, or "
             "postgresql://USER@HOST/DATABASE."
