@@ -153,14 +153,15 @@ async def load(
         StoreError: the store refused a batch; those before it are kept.
     """
     await to_thread.run_sync(_check_inputs, paths, stdin)
-    loaded = LoadReport()
+    loading = _Loading(sink, mapping, clock, progress)
     for path in paths:
-        own = await _own_run(path, sink, mapping, clock, reading, loaded)
+        own = await loading.own_run(path, reading)
         source = await _opened(path, stdin, own)
         try:
-            await _load_source(source, sink, mapping, clock, loaded, progress, own)
+            await loading.take(source, own)
         finally:
             source.close()
+    loaded = loading.loaded
     if loaded.ahead_n:
         loaded.notes.append(ahead_text(loaded.ahead_n, rfc3339(loaded.ahead_ms)))
     if loaded.corrected:
@@ -177,27 +178,43 @@ async def _opened(path: str, stdin: BinaryIO, reading: Reading) -> Source:
     return await to_thread.run_sync(open_source, path, stdin, stated, abandon_on_cancel=True)
 
 
-async def _own_run(
-    path: str,
-    sink: ObservationSink,
-    mapping: ColumnMap,
-    clock: Callable[[], int],
-    reading: Reading,
-    loaded: LoadReport,
-) -> Reading:
-    """The reading of one file, with its own run where it repeats the work of a stored one."""
-    if reading.run or path == STDIN or await to_thread.run_sync(Path(path).is_fifo):
-        return reading
-    source = await _opened(path, io.BytesIO(), reading)
-    try:
-        form = reading.stated, reading.zone
-        opened = await to_thread.run_sync(opened_rows, source, mapping, *form)
-        if opened.is_cells:
-            return reading  # a cell is known by what it counts
+@dataclass(slots=True)
+class _Loading:
+    """Several files on their way into one store, and what became of their lines so far.
+
+    What reads is run in a thread: standard input may let it wait for long.
+    """
+
+    sink: ObservationSink
+    mapping: ColumnMap
+    clock: Callable[[], int]
+    progress: Callable[[Progress], None]
+    loaded: LoadReport = field(default_factory=LoadReport)
+
+    async def own_run(self, path: str, reading: Reading) -> Reading:
+        """The reading of one file, with its own run where it repeats the work of a stored one."""
+        if reading.run or path == STDIN or await to_thread.run_sync(Path(path).is_fifo):
+            return reading
+        source = await _opened(path, io.BytesIO(), reading)
+        try:
+            opened = await self._rows(source, reading)
+            if opened.is_cells:
+                return reading  # a cell is known by what it counts
+            seen = await self._compared(opened, reading)
+        finally:
+            source.close()
+        if seen.name is not None and seen.new == await self.sink.refused_before(same_file(path)):
+            return reading  # what is new is what its last reading refused, mended or not
+        if seen.known and seen.new:
+            self.loaded.notes.append(_partly_known(path, seen))
+        return reading if seen.name is None else replace(reading, run=seen.name)
+
+    async def _compared(self, opened: OpenedRows, reading: Reading) -> AnotherRun:
+        """Which lines without an id and a time are stored; those of a new file, read once, are not looked at further."""
         reader = BatchReader(
             opened.rows,
             opened.mapping,
-            clock,
+            self.clock,
             reading,
             tells_made=True,
             is_foreign=opened.is_foreign,
@@ -208,20 +225,120 @@ async def _own_run(
             most = BATCH_ROWS
             made = reader.take_made()
             if not made and (batch.observations or batch.is_last):
-                break  # the file names its calls, or their times
-            known = await sink.dependencies_of([identity for identity, _ in made])
+                return seen  # the file names its calls, or their times
+            known = await self.sink.dependencies_of([identity for identity, _ in made])
             for identity, content in made:
                 seen.note(content, is_known=identity in known)
-            # Nothing of the first batch is known: a new file, read once.
+            # Nothing of the first batch is known: a new file.
             if batch.is_last or not seen.known:
-                break
-    finally:
-        source.close()
-    if seen.name is not None and seen.new == await sink.refused_before(same_file(path)):
-        return reading  # what is new is what its last reading refused, mended or not
-    if seen.known and seen.new:
-        loaded.notes.append(_partly_known(path, seen))
-    return reading if seen.name is None else replace(reading, run=seen.name)
+                return seen
+
+    async def _rows(self, source: Source, reading: Reading) -> OpenedRows:
+        form = reading.stated, reading.zone
+        return await to_thread.run_sync(
+            opened_rows, source, self.mapping, *form, abandon_on_cancel=True
+        )
+
+    async def take(self, source: Source, reading: Reading) -> None:
+        """Store what a source holds: observations, or hour cells."""
+        opened = await self._rows(source, reading)
+        refusals = Refusals()
+        if opened.is_cells:
+            await self._take_cells(source, opened, refusals, reading)
+        else:
+            await self._take_observations(source, opened, refusals, reading)
+        if source.name is not None:
+            self.sink.refuse_of(same_file(source.path), refusals, self.clock())
+
+    async def _take_observations(
+        self, source: Source, opened: OpenedRows, refusals: Refusals, reading: Reading
+    ) -> None:
+        names = set[str]()
+        reader = BatchReader(
+            opened.rows,
+            opened.mapping,
+            self.clock,
+            reading,
+            is_file=source.name is not None,
+            is_live=source.total_bytes is None,
+            is_foreign=opened.is_foreign,
+            advice=opened.advice,
+        )
+        is_last = False
+        while not is_last:
+            batch = await to_thread.run_sync(reader.next_batch, abandon_on_cancel=True)
+            is_last = batch.is_last
+            check_outcomes(source, batch, opened.mapping)
+            if batch.unnamed:
+                await self._name_calls(batch)
+            if opened.understanding is not None:
+                opened.understanding.note(batch.observations)
+            names.update({one.dependency for one in batch.observations})
+            self._told(source, await self._recorded(batch), refusals)
+        if source.name is not None and len(names) == 1:
+            refusals.name_rest(*names)
+        if opened.understanding is not None:
+            self.loaded.understood += opened.understanding.lines(self.clock(), self.loaded.versions)
+
+    async def _take_cells(
+        self, source: Source, opened: OpenedRows, refusals: Refusals, reading: Reading
+    ) -> None:
+        told = CellUnderstanding(plain(Path(source.path).name, 80))
+        next_batch = cell_batches(opened.rows, clock=self.clock, run=reading.run or None)
+        replaced = 0
+        while batch := await to_thread.run_sync(next_batch, abandon_on_cancel=True):
+            refused = list(batch.rejected)
+            if batch.cells:
+                told.note(batch.cells)
+                stored = await self.sink.record_cells(batch.cells, self.clock())
+                replaced += stored.updated
+                refused += _counted(stored, batch.lines, self.loaded)
+            self._told(source, refused, refusals)
+        self.loaded.understood += told.lines()
+        if replaced:
+            self.loaded.notes.append(
+                f"{counted(replaced, 'cell')} took the place of {'one' if replaced == 1 else 'others'} "
+                "counted before."
+            )
+
+    async def _recorded(self, batch: Batch) -> list[Rejection]:
+        """Store a batch and count it; what was refused of it, by lines."""
+        refused, now_ms = list(batch.rejected), self.clock()
+        if batch.observations:
+            ahead = [one.ts_ms for one in batch.observations if one.ts_ms > now_ms + SKEW_MS]
+            self.loaded.ahead_n += len(ahead)
+            self.loaded.ahead_ms = max(ahead, default=self.loaded.ahead_ms)
+            stored = await self.sink.record(batch.observations, now_ms)
+            self.loaded.shared = self.loaded.shared.and_of(batch.observations, stored)
+            refused += _counted(stored, batch.lines, self.loaded)
+        return refused
+
+    def _told(self, source: Source, refused: Sequence[Rejection], refusals: Refusals) -> None:
+        """Count what was refused, and say how far it is."""
+        for rejection in refused:
+            self.loaded.refuse(source.path, rejection)
+            refusals.count(rejection)
+        if source.name is None:
+            self.sink.refuse(refused, self.clock())
+        at = source.bytes_read(), source.total_bytes
+        self.progress(Progress(source.path, *at, self.loaded))
+
+    async def _name_calls(self, batch: Batch) -> None:
+        """Give outcomes that only name a call by its id to the dependency that it is stored under."""
+        ids = [str(values.get("id")) for _, values in batch.unnamed]
+        known = await self.sink.dependencies_of(ids)
+        for (line, values), identity in zip(batch.unnamed, ids, strict=True):
+            if identity not in known:
+                problem = "no call with this id is stored; bring the calls first"
+                batch.rejected.append(Rejection(line, "id", problem))
+                continue
+            named = {**values, "dependency": known[identity]}
+            found = parse_observation(named, now_ms=self.clock(), from_file=True, position=line)
+            if isinstance(found, Rejection):
+                batch.rejected.append(found)
+            else:
+                batch.observations.append(found)
+                batch.lines.append(line)
 
 
 def _partly_known(path: str, seen: AnotherRun) -> str:
@@ -245,122 +362,6 @@ def _check_inputs(paths: Sequence[str], stdin: BinaryIO) -> None:
             open_source(path, stdin).close()
 
 
-async def _load_source(
-    source: Source,
-    sink: ObservationSink,
-    mapping: ColumnMap,
-    clock: Callable[[], int],
-    loaded: LoadReport,
-    progress: Callable[[Progress], None],
-    reading: Reading,
-) -> None:
-    """Store what a source holds: observations, or hour cells."""
-    form = reading.stated, reading.zone
-    opened = await to_thread.run_sync(opened_rows, source, mapping, *form, abandon_on_cancel=True)
-    load_rows = _load_cells if opened.is_cells else _load_observations
-    await load_rows(source, opened, sink, clock, loaded, progress, reading)
-
-
-async def _load_observations(
-    source: Source,
-    opened: OpenedRows,
-    sink: ObservationSink,
-    clock: Callable[[], int],
-    loaded: LoadReport,
-    progress: Callable[[Progress], None],
-    reading: Reading,
-) -> None:
-    is_file = source.name is not None
-    refusals, names = Refusals(), set[str]()
-    reader = BatchReader(
-        opened.rows,
-        opened.mapping,
-        clock,
-        reading,
-        is_file=is_file,
-        is_live=source.total_bytes is None,
-        is_foreign=opened.is_foreign,
-        advice=opened.advice,
-    )
-    while True:
-        # In a thread: standard input may let us wait for long.
-        batch = await to_thread.run_sync(reader.next_batch, abandon_on_cancel=True)
-        check_outcomes(source, batch, opened.mapping)
-        if batch.unnamed:
-            await _name_calls(batch, sink, clock)
-        if opened.understanding is not None:
-            opened.understanding.note(batch.observations)
-        refused = await _record(batch, sink, clock(), loaded)
-        names.update({one.dependency for one in batch.observations})
-        for rejection in refused:
-            loaded.refuse(source.path, rejection)
-            refusals.count(rejection)
-        if not is_file:
-            sink.refuse(refused, clock())
-        progress(Progress(source.path, source.bytes_read(), source.total_bytes, loaded))
-        if batch.is_last:
-            break
-    if is_file:
-        if len(names) == 1:
-            refusals.name_rest(*names)
-        sink.refuse_of(same_file(source.path), refusals, clock())
-    if opened.understanding is not None:
-        loaded.understood += opened.understanding.lines(clock(), loaded.versions)
-
-
-async def _load_cells(
-    source: Source,
-    opened: OpenedRows,
-    sink: ObservationSink,
-    clock: Callable[[], int],
-    loaded: LoadReport,
-    progress: Callable[[Progress], None],
-    reading: Reading,
-) -> None:
-    """Store the hour cells of a source, batch by batch."""
-    refusals = Refusals()
-    told = CellUnderstanding(plain(Path(source.path).name, 80))
-    next_batch = cell_batches(opened.rows, clock=clock, run=reading.run or None)
-    replaced = 0
-    # In a thread, as above.
-    while batch := await to_thread.run_sync(next_batch, abandon_on_cancel=True):
-        refused = list(batch.rejected)
-        if batch.cells:
-            told.note(batch.cells)
-            stored = await sink.record_cells(batch.cells, clock())
-            replaced += stored.updated
-            refused += _counted(stored, batch.lines, loaded)
-        for rejection in refused:
-            loaded.refuse(source.path, rejection)
-            refusals.count(rejection)
-        if source.name is None:
-            sink.refuse(refused, clock())
-        progress(Progress(source.path, source.bytes_read(), source.total_bytes, loaded))
-    if source.name is not None:
-        sink.refuse_of(same_file(source.path), refusals, clock())
-    loaded.understood += told.lines()
-    if replaced:
-        loaded.notes.append(
-            f"{counted(replaced, 'cell')} took the place of {'one' if replaced == 1 else 'others'} "
-            "counted before."
-        )
-
-
-async def _record(
-    batch: Batch, sink: ObservationSink, now_ms: int, loaded: LoadReport
-) -> list[Rejection]:
-    """Store a batch and count it; what was refused of it, by lines."""
-    refused = list(batch.rejected)
-    if batch.observations:
-        ahead = [one.ts_ms for one in batch.observations if one.ts_ms > now_ms + SKEW_MS]
-        loaded.ahead_n += len(ahead)
-        loaded.ahead_ms = max(ahead, default=loaded.ahead_ms)
-        stored = await sink.record(batch.observations, now_ms)
-        loaded.shared = loaded.shared.and_of(batch.observations, stored)
-        refused += _counted(stored, batch.lines, loaded)
-    return refused
-
-
 def _counted(stored: BatchReport, lines: Sequence[int], loaded: LoadReport) -> list[Rejection]:
     """Count what became of a batch; what was refused of it, by lines."""
     loaded.accepted += stored.accepted
@@ -377,21 +378,3 @@ def same_file(path: str) -> str:
     """A digest that tells a file from others of its name, by its path, which is nobody else's business."""
     where = str(Path(path).absolute()).encode(errors="surrogateescape")
     return f"file {plain(Path(path).name, 80)} {blake2b(where, digest_size=6).hexdigest()}"
-
-
-async def _name_calls(batch: Batch, sink: ObservationSink, clock: Callable[[], int]) -> None:
-    """Give outcomes that only name a call by its id to the dependency that it is stored under."""
-    ids = [str(values.get("id")) for _, values in batch.unnamed]
-    known = await sink.dependencies_of(ids)
-    for (line, values), identity in zip(batch.unnamed, ids, strict=True):
-        if identity not in known:
-            problem = "no call with this id is stored; bring the calls first"
-            batch.rejected.append(Rejection(line, "id", problem))
-            continue
-        named = {**values, "dependency": known[identity]}
-        found = parse_observation(named, now_ms=clock(), from_file=True, position=line)
-        if isinstance(found, Rejection):
-            batch.rejected.append(found)
-        else:
-            batch.observations.append(found)
-            batch.lines.append(line)
