@@ -231,6 +231,7 @@ def test_a_duration_without_a_unit_is_said_to_be_taken_for_milliseconds(tmp_path
         ("duration", "1.5", True),
         ("duration_ms", "1.5", False),
         ("duration", "1.5s", False),
+        ("elapsed", "0:00:01.5", False),
     ):
         file = csv(tmp_path / "a.csv", f"dependency,outcome,{name}", [f"m,1,{cell}"] * 3)
         told = typed("ingest", str(file), "--map", f"latency_ms={name}", store=tmp_path / cell)
@@ -381,3 +382,19 @@ def test_a_folder_is_told_to_be_one(tmp_path: Path) -> None:
     refused = typed("ingest", f"{tmp_path}/", store=tmp_path / "s.db")
     assert refused.returncode == 66
     assert f"is a folder: name its files, as {tmp_path}/*.csv does" in refused.stderr
+
+
+def test_a_duration_of_days_is_asked_about_as_nanoseconds(tmp_path: Path) -> None:
+    """As logs write them; the command that is told takes them for 359 ms."""
+    file = csv(tmp_path / "a.csv", "dependency,outcome,duration", ["m,1,359000000"] * 3)
+    told = typed("ingest", str(file), "--map", "latency_ms=duration", store=tmp_path / "s.db")
+    assert "as 359,000,000 ms; if it is in nanoseconds" in told.stdout
+    assert "--map 'latency_ms=duration*0.000001'" in told.stdout
+
+
+def test_a_title_above_a_table_is_told_to_be_one(tmp_path: Path) -> None:
+    """Reports begin with it; its one cell is no column that could be mapped."""
+    file = csv(tmp_path / "a.csv", "Calls of November;;", ["model;passed;took", "m;yes;3"])
+    refused = typed("ingest", str(file), store=tmp_path / "s.db")
+    assert (refused.returncode, refused.stdout) == (65, "")
+    assert "begins with a title: line 1 has one cell of 3" in refused.stderr

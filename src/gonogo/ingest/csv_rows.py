@@ -18,6 +18,10 @@ _STATED = re.compile(rb'"?sep=([,;|\t])"?', re.IGNORECASE)
 SPREADSHEETS_WRITE = "cp1252"
 
 
+# A report's title stands alone in a line that is as wide as the table below it.
+_CELLS_OF_A_TITLE = 2
+
+
 class _BadLineError(Exception):
     """A physical line that cannot be part of a record."""
 
@@ -102,6 +106,11 @@ def read_csv(lines: Iterator[tuple[int, bytes | str]], path: str, text: LineText
     except (csv.Error, _BadLineError) as error:
         at = feed.taken[0][0] if feed.taken else 1
         raise DataError(f"'{plain(path, 200)}' has no CSV header: line {at} {error}.") from None
+    if len(header) > _CELLS_OF_A_TITLE and not any(header[1:]):
+        raise DataError(
+            f"'{plain(path, 150)}' begins with a title: line 1 has one cell of {len(header)}. Remove the lines above "
+            "the header."
+        )
     # Spreadsheets end a table with columns that have neither a name nor a cell.
     while header and not header[-1]:
         header.pop()

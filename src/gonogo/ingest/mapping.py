@@ -122,7 +122,8 @@ class ColumnMap:
         for column, target in self.targets:
             if target.field == "latency_ms" and target.factor is None and states_no_unit(column):
                 value = _at(record, column)
-                is_bare = not isinstance(value, str) or value[-1:].isdigit()
+                # 1.5s and 0:00:01.5 say it.
+                is_bare = not isinstance(value, str) or (value[-1:].isdigit() and ":" not in value)
                 return column if value is not None and is_bare else None
         return None
 

@@ -28,6 +28,8 @@ _TIER_ADVICE = (
     " '{}' is no service tier that is known, and tiers set prices: if it is a customer's, take it back "
     "(gonogo forget) and say --map segments.tier=tier."
 )
+# A call of hours is likelier one in nanoseconds, as logs write them.
+_LONG_MS, _ROUNDED_MS = 1e7, 100
 _MADE_ID = re.compile(r"[0-9a-f]{32}(-\d+)?")
 STALE_MS = 7 * DAY_MS
 # A baseline is learned over three days: of less no drift can be told, but two versions can be compared.
@@ -181,9 +183,12 @@ class Understanding:
         if not self._latencies or self._without_unit is None:
             return ""
         column, usual = plain(self._without_unit, 60), self._latencies[len(self._latencies) // 2]
+        is_fine = usual > _LONG_MS
+        unit, factor = ("nanoseconds", "0.000001") if is_fine else ("seconds", "1000")
+        told = f"{usual:,.0f}" if usual >= _ROUNDED_MS else f"{usual:.3g}"
         return (
-            f" '{column}' states no unit and is taken for milliseconds, as {usual:.3g} ms; if it is in seconds, "
-            f"take it back (gonogo forget) and say --map {quote(f'latency_ms={column}*1000')}."
+            f" '{column}' states no unit and is taken for milliseconds, as {told} ms; if it is in {unit}, "
+            f"take it back (gonogo forget) and say --map {quote(f'latency_ms={column}*{factor}')}."
         )
 
     def _left_out(self) -> list[str]:
