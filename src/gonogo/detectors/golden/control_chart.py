@@ -31,7 +31,6 @@ class PassChart:
     runs: int
     baseline_runs: int
     baseline_mean: float
-    baseline_sd: float
     newest: float
     deviation_sd: float
     warned: bool
@@ -75,7 +74,6 @@ def pass_chart(runs: GoldenRuns, *, warm_up: int = WARM_UP_RUNS) -> PassChart:
         runs=len(runs.day),
         baseline_runs=warm_up + 1,
         baseline_mean=mean,
-        baseline_sd=sd,
         newest=float(rates[-1]),
         deviation_sd=deviation,
         warned=abs(deviation) > WARN_SD,
