@@ -117,7 +117,7 @@ class TrustReport(Answer):
     upstream: list[str] | None = Field(default=None, description="bad states of what it depends on")
     score_health: ScoreHealth | None = None
     undoubted: UndoubtedScore | None = Field(
-        default=None, description="without the doubtful writers, where that is worse"
+        default=None, description="without the doubtful writers, where its verdict is another"
     )
     doubtful: list[DoubtfulWriter] | None = Field(
         default=None, description="writers whose calls disagree with the golden set"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.answers import DriftReport, TrustReport
@@ -52,6 +53,7 @@ class CheckMemory(Maintenance):
     async def _drift(self, question: DriftQuestion) -> tuple[Mark | None, DriftReport]:
         from gonogo.drift.drift_check import check_drift
         from gonogo.hours.periods import check_until
+        from gonogo.trust.writers import doubts_about
 
         stores, now_ms = await self.stores(), self._clock()
         if question.until is not None:
@@ -66,6 +68,9 @@ class CheckMemory(Maintenance):
             now_ms=now_ms,
             memory=memory,
             mark=mark,
+            doubts=partial(
+                doubts_about, stores.telemetry, self.settings, question.dependency, now_ms=now_ms
+            ),
         )
         if mark is not None and question.is_about_now:
             report = self._given_refused(report, report.dependency, mark, now_ms)

@@ -22,7 +22,14 @@ from gonogo.detectors.rate.comparison import (
     fisher_worse,
 )
 from gonogo.detectors.rate.rule import RateRule, deltas_for
-from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
+from gonogo.drift.finding import (
+    DriftQuestion,
+    Finding,
+    change_of,
+    evidence_of,
+    hour_end,
+    hour_start,
+)
 from gonogo.drift.ladder import (
     DROP_EXCLUDED,
     P_MAX,
@@ -32,9 +39,12 @@ from gonogo.drift.ladder import (
     answers_needed,
     rung,
 )
+from gonogo.drift.read import DriftData
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget, plain
-from gonogo.hours.rate_hours import RateStream
+from gonogo.hours.periods import first_hour, moment
+from gonogo.hours.rate_hours import RATE_METRICS, RateStream
 from gonogo.records import HOUR_MS, Dependency, GoldenAnswers
+from gonogo.settings import Settings
 from gonogo.text.forms import number, signed
 
 ITEMS_MIN = 10
@@ -318,3 +328,42 @@ def _guarantee(sides: Sides, shown: _Source) -> str:
         f"before their outcomes were seen. A caution by {test} exact test (here p = {p_value:.2g}, two-sided) "
         f"is false in at most {P_MAX:.1%} of single looks at finished {what}."
     )
+
+
+def compared(data: DriftData, settings: Settings, question: DriftQuestion) -> list[Finding]:
+    """Hold the sides that a question names against each other, by each rate."""
+    own = settings.dependency(data.known.name)
+    try:
+        sides = _sides(data, settings, question)
+    except NotEnoughData as thin:
+        return [
+            Finding(
+                metric="outcome",
+                status="insufficient_data",
+                why=str(thin).rstrip("."),
+                missing="Record calls of a second version, or name two that were seen.",
+            )
+        ]
+    golden = compare_golden(data.golden, sides) if question.segment is None else None
+    findings = []
+    for metric in RATE_METRICS:
+        before = data.stream(metric, sides.before_version).between(*sides.before_hours)
+        after = data.stream(metric, sides.after_version).between(*sides.after_hours)
+        pairs = golden if metric == "outcome" else None
+        findings.append(compare_sides(before, after, pairs, sides=sides, min_effect=own.min_effect))
+    return findings
+
+
+def _sides(data: DriftData, settings: Settings, question: DriftQuestion) -> Sides:
+    since = None
+    if question.since is not None:
+        named = moment(question.since, name="since", zone=settings.timezone)
+        since = first_hour(named.start_ms)
+        if since >= data.until:
+            raise ParameterError(f"since {question.since} is not before the end of the period.")
+    if question.baseline_version is None and question.version is None:
+        return Sides(None, None, (None, since), (since, data.until))
+    before, after = named_versions(
+        data.known, baseline_version=question.baseline_version, version=question.version
+    )
+    return Sides(before, after, (None, data.until), (since, data.until))

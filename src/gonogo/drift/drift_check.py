@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from gonogo.answers import DriftReport, Effect, Immature, Signal, VersionMean, rfc3339
 from gonogo.drift.baseline import accepted_baseline
-from gonogo.drift.compare import Sides, compare_golden, compare_sides, named_versions
+from gonogo.drift.compare import compared
 from gonogo.drift.drift_memory import DriftMemory
 from gonogo.drift.drift_slices import SHOWN
-from gonogo.drift.drift_words import next_actions, verdict_of
+from gonogo.drift.drift_words import (
+    given_doubts,
+    is_open_to_doubt,
+    next_actions,
+    suggestive,
+    verdict_of,
+)
 from gonogo.drift.finding import DriftQuestion, Finding
 from gonogo.drift.read import DriftData, read_drift
 from gonogo.drift.signals.judge import SIGNAL_METRICS
-from gonogo.drift.stale import OldData, old_data
+from gonogo.drift.stale import OldData, good_until_ms, old_data
 from gonogo.drift.streams import Streams, followed_streams, followed_values
-from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
+from gonogo.errors import UnknownTarget
 from gonogo.hours.measured import NOT_MEASURED, coverage_of, errors_decide, unlabelled_version
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import (
     RATE_METRICS,
-    Maturity,
 )
 from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.telemetry import DecisionLog
-from gonogo.records import HOUR_MS, MICRO, Dependency, Mark
+from gonogo.ports.trust_reads import Doubts
+from gonogo.records import MICRO, Dependency, Mark
 from gonogo.settings import DependencySettings, Settings
 from gonogo.text.drift_summary import drift_summary
 from gonogo.text.row_notes import age_s, ahead_note
 
-# How stale the data are is told in tenths of days.
-STALE_TOLD_MS = 60_000
 SIGNALS_SHOWN = {"brief": 12, "full": 80}
 QUALITY_RANK = {"outcome": 0, "golden": 1, "error": 2}
 # What metrics that are no field of an observation are made of.
@@ -54,6 +59,7 @@ async def check_drift(
     memory: DriftMemory | None = None,
     mark: Mark | None = None,
     without: Sequence[str] = (),
+    doubts: Callable[[], Awaitable[Doubts]] | None = None,
 ) -> DriftReport:
     """Answer one drift question from the rollups.
 
@@ -67,6 +73,7 @@ async def check_drift(
         mark: Of the dependency, read before anything else; without it no report is remembered.
         without: Writers without whose records of the last day it is judged; then by its rates and golden set alone,
             for nothing else is told by writer.
+        doubts: Finds whose word about it is doubtful; without it everybody's counts.
 
     Raises:
         UnknownTarget: the dependency, a version, a segment or the metric is not known.
@@ -81,19 +88,10 @@ async def check_drift(
             return kept
     data = await read_drift(telemetry, settings, question, memory, without=without, now_ms=now_ms)
     if data is None:
-        names = await telemetry.names()
-        advice = "Record observations first, or check the name."
-        raise UnknownTarget("dependency", question.dependency, names, advice)
-    known = data.known
-    asked, question = question, _as_recorded(question, known)
-    accepted = None
-    if not question.compares and (mark is None or mark.accepted is not None):
-        accepted = await accepted_baseline(log, known.name)
-    own = settings.dependency(known.name)
-    if question.compares:
-        found = Streams(tuple(_compared(data, settings, question)))
-    else:
-        found = await followed_streams(telemetry, data, question, settings, accepted)
+        raise _unknown(question.dependency, await telemetry.names())
+    asked, question = question, _as_recorded(question, data.known)
+    own = settings.dependency(data.known.name)
+    found = await _found(telemetry, log, settings, question, data, mark)
     decided, decisive = _decided(data, question, found.findings)
     stale_at_ms, old = None, None
     if not (question.compares or question.until):
@@ -103,12 +101,43 @@ async def check_drift(
         metric = question.metric or ("outcome" if data.counts.labels.any() else decisive.metric)
         decisive, found = old.finding(metric), Streams(())
     others = [f for f in found.findings if f is not decided and _is_told(f)]
-    report = _report(data, own, question, decisive, others, found, now_ms=now_ms)
-    report = report if old is None else old.beside(report)
+    told = partial(_report, data, own, question, others=others, found=found, now_ms=now_ms)
+    report = told(decisive) if old is None else old.beside(told(decisive))
+    if doubts is not None and is_open_to_doubt(asked, data.golden_counts):
+        report = await given_doubts(
+            report,
+            await doubts(),
+            without=lambda writers: check_drift(
+                telemetry, log, settings, asked, now_ms=now_ms, memory=memory, without=writers
+            ),
+            suggested=lambda: told(suggestive(decisive)),
+        )
     if mark is not None:
-        until_ms = _good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
+        until_ms = good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
         memory.reports.keep(asked, _basis(mark), report, until_ms=until_ms)
     return report
+
+
+async def _found(
+    telemetry: SignalTelemetry,
+    log: DecisionLog,
+    settings: Settings,
+    question: DriftQuestion,
+    data: DriftData,
+    mark: Mark | None,
+) -> Streams:
+    """The findings of two compared sides, or of every followed stream."""
+    if question.compares:
+        return Streams(tuple(compared(data, settings, question)))
+    accepted = None
+    if mark is None or mark.accepted is not None:
+        accepted = await accepted_baseline(log, data.known.name)
+    return await followed_streams(telemetry, data, question, settings, accepted)
+
+
+def _unknown(name: str, names: Iterable[str]) -> UnknownTarget:
+    advice = "Record observations first, or check the name."
+    return UnknownTarget("dependency", name, names, advice)
 
 
 def _basis(mark: Mark) -> tuple[int, str | None]:
@@ -130,44 +159,6 @@ def _as_recorded(question: DriftQuestion, known: Dependency) -> DriftQuestion:
         return replace(question, metric=own)
     advice = "Quality is `outcome`, failures are `error`; without a metric every one is looked at."
     raise UnknownTarget(f"metric of {known.name}", question.metric, offered, advice)
-
-
-def _compared(data: DriftData, settings: Settings, question: DriftQuestion) -> list[Finding]:
-    own = settings.dependency(data.known.name)
-    try:
-        sides = _sides(data, settings, question)
-    except NotEnoughData as thin:
-        return [
-            Finding(
-                metric="outcome",
-                status="insufficient_data",
-                why=str(thin).rstrip("."),
-                missing="Record calls of a second version, or name two that were seen.",
-            )
-        ]
-    golden = compare_golden(data.golden, sides) if question.segment is None else None
-    findings = []
-    for metric in RATE_METRICS:
-        before = data.stream(metric, sides.before_version).between(*sides.before_hours)
-        after = data.stream(metric, sides.after_version).between(*sides.after_hours)
-        pairs = golden if metric == "outcome" else None
-        findings.append(compare_sides(before, after, pairs, sides=sides, min_effect=own.min_effect))
-    return findings
-
-
-def _sides(data: DriftData, settings: Settings, question: DriftQuestion) -> Sides:
-    since = None
-    if question.since is not None:
-        named = moment(question.since, name="since", zone=settings.timezone)
-        since = first_hour(named.start_ms)
-        if since >= data.until:
-            raise ParameterError(f"since {question.since} is not before the end of the period.")
-    if question.baseline_version is None and question.version is None:
-        return Sides(None, None, (None, since), (since, data.until))
-    before, after = named_versions(
-        data.known, baseline_version=question.baseline_version, version=question.version
-    )
-    return Sides(before, after, (None, data.until), (since, data.until))
 
 
 def _decisive(findings: list[Finding], question: DriftQuestion) -> Finding:
@@ -378,13 +369,3 @@ def _immature(data: DriftData) -> Immature | None:
     if not young.any():
         return None
     return Immature(hours=len(np.unique(data.counts.hour[young])), n=data.young_labels)
-
-
-def _good_until_ms(maturity: Maturity, *, stale_at_ms: int | None, now_ms: int) -> int:
-    """When a report may change without new data: at the next hour, as hours ripen, as data grow stale."""
-    turns = [(now_ms // HOUR_MS + 1) * HOUR_MS]
-    if not maturity.prompt:
-        turns.append(round((maturity.end_hour(now_ms) + 1) * HOUR_MS + maturity.lag_s * 1000))
-    if stale_at_ms is not None:
-        turns.append(stale_at_ms + 1 if stale_at_ms >= now_ms else now_ms + STALE_TOLD_MS)
-    return min(turns)

@@ -1,16 +1,21 @@
-"""The step from a drift finding to the verdict and the next call to make."""
+"""The step from a drift finding to the verdict, given whose word is doubtful, and the next call to make."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gonogo.answers import DriftReport, DriftStatus, NextAction, TrustReport
 from gonogo.drift.finding import DriftQuestion, Finding
 from gonogo.drift.ladder import DROP_EXCLUDED
-from gonogo.records import Verdict
+from gonogo.hours.rate_hours import RATE_METRICS
+from gonogo.ports.trust_reads import Doubts
+from gonogo.records import HourCounts, Verdict
 from gonogo.settings import DependencySettings
 from gonogo.text.drift_summary import things
 from gonogo.text.forms import counted
+from gonogo.text.trust_summary import doubts_text
 
 if TYPE_CHECKING:
     from gonogo.text.row_notes import Report
@@ -58,6 +63,48 @@ def given_refused(report: Report, *, taken: int | None = None, min_effect: float
         return report
     told = f"Beside {beside} that is too many to say go: they may be the bad ones."
     return report.model_copy(update={"verdict": "caution", "summary": f"{report.summary} {told}"})
+
+
+def is_open_to_doubt(question: DriftQuestion, golden: HourCounts) -> bool:
+    """Whether a golden set can say other than somebody's calls: of slices and values nothing is told by writer."""
+    is_rate = question.metric in (None, *RATE_METRICS)
+    return question.is_about_now and is_rate and golden.n.size > 0
+
+
+async def given_doubts(
+    report: DriftReport,
+    doubts: Doubts,
+    *,
+    without: Callable[[Sequence[str]], Awaitable[DriftReport]],
+    suggested: Callable[[], DriftReport],
+) -> DriftReport:
+    """The report whose verdict holds, of that by all calls and that without the doubtful writers'.
+
+    Args:
+        report: By all calls.
+        doubts: Whose word is doubtful.
+        without: Judges again without some writers.
+        suggested: The report by all calls, as no more than a caution.
+    """
+    if not doubts.aside:
+        return report
+    rest = await without(doubts.aside)
+    if doubts.verdict(report.verdict, rest.verdict) == report.verdict:
+        return report
+    said = doubts_text({report.dependency: ", ".join(doubts.aside)})
+    if report.verdict == "no_go":
+        report = suggested()
+        said += f" It is a caution, since without that it is {rest.verdict}."
+    else:
+        said += f" It is judged without that; with it: {report.verdict}."
+        report = rest
+    return report.model_copy(update={"summary": report.summary + said})
+
+
+def suggestive(finding: Finding) -> Finding:
+    """A fall as no more than a caution."""
+    evidence = finding.evidence and finding.evidence.model_copy(update={"level": "suggestive"})
+    return replace(finding, evidence=evidence)
 
 
 def next_actions(

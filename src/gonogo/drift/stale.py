@@ -12,10 +12,13 @@ from gonogo.answers import DriftReport, NextAction, RecordedData, rfc3339
 from gonogo.drift.finding import Finding
 from gonogo.errors import plain
 from gonogo.hours.periods import local_day
-from gonogo.records import Dependency, VersionSeen
+from gonogo.hours.rate_hours import Maturity
+from gonogo.records import HOUR_MS, Dependency, VersionSeen
 from gonogo.text.forms import counted, day, number
 
 TOOL = "check_model_drift"
+# How stale the data are is told in tenths of days.
+STALE_TOLD_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +128,13 @@ def old_data(
     if now_ms <= newest + (stale_after_s + lag_s) * 1000:
         return None
     return OldData(known, newest, stale_after_s, now_ms, zone)
+
+
+def good_until_ms(maturity: Maturity, *, stale_at_ms: int | None, now_ms: int) -> int:
+    """When a report may change without new data: at the next hour, as hours ripen, as data grow stale."""
+    turns = [(now_ms // HOUR_MS + 1) * HOUR_MS]
+    if not maturity.prompt:
+        turns.append(round((maturity.end_hour(now_ms) + 1) * HOUR_MS + maturity.lag_s * 1000))
+    if stale_at_ms is not None:
+        turns.append(stale_at_ms + 1 if stale_at_ms >= now_ms else now_ms + STALE_TOLD_MS)
+    return min(turns)

@@ -11,16 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from gonogo.answers import in_points
 from gonogo.errors import NotEnoughData, plain
-from gonogo.fallback.target_drift import TargetDrift, names_of, not_counting
+from gonogo.fallback.target_drift import HealthTelemetry, TargetDrift, names_of, not_counting
 from gonogo.ports.routes import UNMEASURED, Weight, split_version
-from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.telemetry import DecisionLog
-from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import HOUR_MS, VERDICTS_BY_SEVERITY, HourCounts, worst_verdict
 from gonogo.settings import Settings
 from gonogo.text.forms import counted, number
@@ -40,10 +38,6 @@ DOWN_WITHIN_MS = 2 * HOUR_MS
 # How far it had fallen: the worst of the newest hours, by windows with enough labels to tell.
 FELL_WINDOWS = ((2, 5), (24, 20), (168, 50))
 RATE_MIN = 0.002
-
-
-class HealthTelemetry(TrustTelemetry, SignalTelemetry, Protocol):
-    """The reads that trust and drift of a target are judged from."""
 
 
 class TrustHealth:
@@ -130,9 +124,19 @@ class TrustHealth:
     async def is_down(self, dependency: str, *, now_ms: int, asked_by: Sequence[str] = ()) -> bool:
         """Whether its newest calls of the last two hours failed outright, among at least 5.
 
-        By what others than `asked_by` recorded: an outage lets an ill target pass.
+        By what others than `asked_by` recorded, and whoever blames it beside a golden set that answers well:
+        an outage lets an ill target pass.
         """
-        return await self.outage(dependency, now_ms=now_ms, without=asked_by) is not None
+        from gonogo.trust.writers import doubts_about
+
+        if await self.outage(dependency, now_ms=now_ms, without=asked_by) is None:
+            return False
+        doubts = await doubts_about(self._telemetry, self._settings, dependency, now_ms=now_ms)
+        others = [*asked_by, *doubts.aside]
+        return (
+            not doubts.is_blame
+            or await self.outage(dependency, now_ms=now_ms, without=others) is not None
+        )
 
     async def outage(
         self, dependency: str, *, now_ms: int, without: Sequence[str] = ()
@@ -178,10 +182,10 @@ class TrustHealth:
 
     async def _doubt(self, name: str, now_ms: int) -> str:
         """Whose records of it disagree with the golden set, in words; empty where nobody's do."""
-        from gonogo.trust.writers import doubtful_writers
+        from gonogo.trust.writers import doubts_about
 
-        doubtful = await doubtful_writers(self._telemetry, name, now_ms=now_ms)
-        who = plain(doubtful[0].writer, 80) if doubtful else ""
+        doubts = await doubts_about(self._telemetry, self._settings, name, now_ms=now_ms)
+        who = plain(doubts.named[0].writer, 80) if doubts.named else ""
         return f"; what {who} recorded disagrees with the golden set" if who else ""
 
     async def _suspected(self, found: TrustEstimate, now_ms: int) -> str | None:
@@ -271,14 +275,13 @@ class TrustHealth:
         return None if found is None else (found, version)
 
     async def _estimate(self, name: str, version: str | None, now_ms: int) -> TrustEstimate | None:
-        from gonogo.trust import trust_estimate as trust
-        from gonogo.trust.estimate_without import estimate_again, of_version
+        from gonogo.trust.estimate_without import estimate_again, judged_estimate, of_version
 
         known = await self._telemetry.dependency(name)
         if known is None:
             return None
         try:
-            whole = await trust.trust_estimate(self._telemetry, self._settings, name, now_ms)
+            whole = await judged_estimate(self._telemetry, self._settings, name, now_ms)
         except NotEnoughData:
             return None
         if version is None:
@@ -299,7 +302,12 @@ class TrustHealth:
         from gonogo.trust.estimate_without import estimate_without
 
         return await estimate_without(
-            self._telemetry, self._settings, found, writers, now_ms=now_ms, version=version
+            self._telemetry,
+            self._settings,
+            found,
+            [*writers, *found.doubts.aside],
+            now_ms=now_ms,
+            version=version,
         )
 
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gonogo.errors import plain
+from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.standing_verdicts import part_verdict
+from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import DAY_MS, Verdict, worst_verdict
 from gonogo.text.forms import actor_name
 
 if TYPE_CHECKING:
     from gonogo.drift.drift_memory import DriftMemory
-    from gonogo.ports.signal_reads import SignalTelemetry
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.settings import Settings
 
 ILL: tuple[Verdict, ...] = ("caution", "no_go")
+
+
+class HealthTelemetry(TrustTelemetry, SignalTelemetry, Protocol):
+    """The reads that trust and drift of a target are judged from."""
 
 
 class TargetDrift:
@@ -28,7 +33,7 @@ class TargetDrift:
 
     def __init__(
         self,
-        telemetry: SignalTelemetry,
+        telemetry: HealthTelemetry,
         log: DecisionLog,
         settings: Settings,
         memory: DriftMemory | None = None,
@@ -46,6 +51,7 @@ class TargetDrift:
         from gonogo.drift.drift_check import check_drift
         from gonogo.drift.drift_memory import DriftMemory
         from gonogo.drift.finding import DriftQuestion
+        from gonogo.trust.writers import doubts_about
 
         self._memory = self._memory or DriftMemory()
         check = partial(
@@ -57,7 +63,8 @@ class TargetDrift:
             now_ms=now_ms,
             memory=self._memory,
         )
-        report = await check()
+        doubts = partial(doubts_about, self._telemetry, self._settings, name, now_ms=now_ms)
+        report = await check(doubts=doubts)
         self._log.say({name: part_verdict("drift", report, now_ms=now_ms)})
         found, why = report.verdict, f"drift {report.verdict}" if report.verdict in ILL else ""
         since_ms = now_ms - DAY_MS
@@ -69,7 +76,7 @@ class TargetDrift:
 
 
 async def _recorded(
-    telemetry: SignalTelemetry, name: str, writers: Sequence[str], *, since_ms: int
+    telemetry: HealthTelemetry, name: str, writers: Sequence[str], *, since_ms: int
 ) -> bool:
     """Whether some recorded anything of a target since a time."""
     for golden in (False, True):

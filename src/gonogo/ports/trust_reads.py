@@ -21,6 +21,7 @@ from gonogo.records import (
 )
 
 if TYPE_CHECKING:
+    from gonogo.answers import DoubtfulWriter
     from gonogo.records import HourCounts, Ints, Kind, Verdict
 
 
@@ -90,6 +91,29 @@ class WriterCounts(NamedTuple):
     errors: int
     labels: int
     good: int
+
+
+class Doubts(NamedTuple):
+    """Writers whose calls of the last day disagree with the golden set.
+
+    `aside`: those of them without whom a verdict is judged as well; `is_blame`: whether one of those says that it is worse.
+    """
+
+    named: tuple[DoubtfulWriter, ...] = ()
+    aside: tuple[str, ...] = ()
+    is_blame: bool = False
+
+    def verdict(self, found: Verdict, without: Verdict) -> Verdict:
+        """The verdict, of that by all calls and that without the doubtful writers'.
+
+        No one hides a fault that shows without him; what he alone says is wrong is a caution, and no no_go.
+        """
+        if self.is_blame and found == "no_go" != without:
+            return "caution"
+        return worst_verdict([found, without])
+
+
+NO_DOUBTS = Doubts()
 
 
 class JudgedLabels(NamedTuple):

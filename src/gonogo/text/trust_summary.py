@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
@@ -65,7 +65,10 @@ def trust_summary(report: TrustReport, *, why: str, measured: bool) -> str:
 
 
 def _doubts(report: TrustReport) -> str:
-    told = "".join(f" {doubt_words(one, report.dependency or '')}" for one in report.doubtful or ())
+    by_writer: dict[str, list[DoubtfulWriter]] = {}
+    for one in report.doubtful or ():
+        by_writer.setdefault(one.writer, []).append(one)
+    told = "".join(f" {_doubt(of, report.dependency or '')}" for of in by_writer.values())
     rest = report.undoubted
     if rest is not None:
         told += f" Without it: trust {rest.verdict}, {points(rest.score, rest.interval90)}."
@@ -88,13 +91,17 @@ def doubts_text(writers: Mapping[str, str]) -> str:
     return f" What {who} recorded in the last day disagrees with the golden set of {named(list(writers))}."
 
 
-def doubt_words(doubt: DoubtfulWriter, dependency: str) -> str:
+def _doubt(of_one: Sequence[DoubtfulWriter], dependency: str) -> str:
     """Whose calls have changed otherwise than the golden set, and how they are taken out."""
+    writer = plain(of_one[0].writer, 80)
+    changes = [
+        f"{each.metric} {signed(each.change_points)} points in {counted(each.n, 'call')}, "
+        f"{signed(each.golden_change_points)} there"
+        for each in of_one
+    ]
     return (
-        f"What {plain(doubt.writer, 80)} recorded in the last day disagrees with the golden set: "
-        f"{doubt.metric} {signed(doubt.change_points)} points in {counted(doubt.n, 'call')}, "
-        f"{signed(doubt.golden_change_points)} there. `gonogo forget {plain(dependency, 80)} --writer "
-        f"{plain(doubt.writer, 80)} --since TIME` takes it out."
+        f"What {writer} recorded in the last day disagrees with the golden set: {'; '.join(changes)}. "
+        f"`gonogo forget {plain(dependency, 80)} --writer {writer} --since TIME` takes it out."
     )
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gonogo.answers import DoubtfulWriter
 from gonogo.hours.counts import hours_less, hours_where
 from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import DAY_MS, HOUR_MS, HourCounts, worst_verdict
 from gonogo.settings import Settings
-from gonogo.trust.trust_estimate import TrustEstimate, estimate, population_of
+from gonogo.trust.trust_estimate import (
+    TrustEstimate,
+    estimate,
+    population_of,
+    trust_estimate,
+)
+from gonogo.trust.writers import doubts_about
 
 
 async def estimate_without(
@@ -45,21 +50,28 @@ async def estimate_without(
     return await estimate_again(telemetry, settings, rest, now_ms)
 
 
-async def worse_without(
-    telemetry: TrustTelemetry,
-    settings: Settings,
-    found: TrustEstimate,
-    doubtful: Sequence[DoubtfulWriter],
-    *,
-    now_ms: int,
-) -> TrustEstimate | None:
-    """The estimate without what doubtful writers recorded, where its verdict is worse: a flood hides no fault."""
-    if not doubtful or found.verdict == "no_go":
-        return None
-    writers = list({one.writer for one in doubtful})
-    rest = await estimate_without(telemetry, settings, found, writers, now_ms=now_ms)
-    worse = rest is not None and worst_verdict([rest.verdict, found.verdict]) != found.verdict
-    return rest if worse else None
+async def judged_estimate(
+    telemetry: TrustTelemetry, settings: Settings, dependency: str, now_ms: int
+) -> TrustEstimate:
+    """The estimate of a dependency, its verdict given whose word about it is doubtful (`writers`).
+
+    Raises:
+        UnknownTarget: nothing was ever recorded under this name.
+        NotEnoughData: it is known, but has no call to score.
+    """
+    found = await trust_estimate(telemetry, settings, dependency, now_ms)
+    doubts = await doubts_about(telemetry, settings, dependency, now_ms=now_ms)
+    if not doubts.named:
+        return found
+    rest = None
+    if doubts.aside:
+        rest = await estimate_without(telemetry, settings, found, doubts.aside, now_ms=now_ms)
+    verdict = found.verdict
+    if rest is None or rest.verdict == verdict:
+        rest = None
+    else:
+        verdict = doubts.verdict(verdict, rest.verdict)
+    return replace(found, verdict=worst_verdict([verdict, "caution"]), doubts=doubts, without=rest)
 
 
 async def estimate_again(

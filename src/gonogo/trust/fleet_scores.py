@@ -46,7 +46,7 @@ _BAD: tuple[Verdict, ...] = ("no_go", "caution")
 
 
 class Doubt(NamedTuple):
-    """Who recorded what disagrees with a golden set, the one with the most calls, and the verdict for it."""
+    """Who recorded what disagrees with a golden set, the one with the most calls, and the verdict given that."""
 
     writer: str
     verdict: Verdict
@@ -122,8 +122,6 @@ async def look_at_fleet(
         rows = [row.scored(made[row.name]) if row.name in made else row for row in rows]
         rows.sort(key=FleetRow.order)
     suspicion = suspicion or Suspicion()
-    suspects = await _suspects(telemetry, settings, rows, suspicion, now_ms)
-    upstream = _upstream(rows, settings)
     doubtful = await doubts_of(
         telemetry,
         settings,
@@ -132,7 +130,10 @@ async def look_at_fleet(
         now_ms=now_ms,
         well={row.name for row in rows if row.trust == "go"},
     )
-    said = _said(rows, made, upstream, suspects, doubtful, _providers(settings), now_ms)
+    rows = _given_doubts(rows, doubtful)
+    suspects = await _suspects(telemetry, settings, rows, suspicion, now_ms)
+    upstream = _upstream(rows, settings)
+    said = _said(rows, made, upstream, suspects, _providers(settings), now_ms)
     log.say(said)
     rows, verdicts = _verdicts(settings, rows, said, now_ms)
     return Fleet(
@@ -144,6 +145,14 @@ async def look_at_fleet(
         len(waiting),
         sum(row.drift is None and row.trust is None for row in waiting),
     )
+
+
+def _given_doubts(rows: list[FleetRow], doubtful: Mapping[str, Doubt]) -> list[FleetRow]:
+    """The rows, their verdicts given whose word is doubtful."""
+    return [
+        row._replace(verdict=doubtful[row.name].verdict) if row.name in doubtful else row
+        for row in rows
+    ]
 
 
 def _due(rows: Sequence[FleetRow], now_ms: int) -> list[FleetRow]:
@@ -186,7 +195,6 @@ def _said(
     made: dict[str, KeptScore],
     upstream: dict[str, tuple[str, Verdict]],
     suspects: Sequence[SuspectedProvider],
-    doubtful: Mapping[str, Doubt],
     declared: dict[str, str],
     now_ms: int,
 ) -> dict[str, PartVerdict]:
@@ -202,8 +210,6 @@ def _said(
         fails = failing and declared.get(name, row.provider) in failing
         if fails:
             verdict = worst_verdict([verdict, "caution"])
-        if name in doubtful:
-            verdict = worst_verdict([verdict, doubtful[name].verdict])
         if verdict != row.trust or name in made:
             data_ms = min(row.newest_ts_ms, now_ms) if name in made else row.trust_data_ms
             said[name] = PartVerdict("trust", verdict, now_ms, data_ms)
@@ -244,17 +250,14 @@ async def doubts_of(
 async def _doubt(
     telemetry: TrustTelemetry, settings: Settings, name: str, now_ms: int
 ) -> Doubt | None:
-    from gonogo.trust.estimate_without import worse_without
-    from gonogo.trust.trust_estimate import trust_estimate
-    from gonogo.trust.writers import doubtful_writers
+    from gonogo.trust.estimate_without import judged_estimate
+    from gonogo.trust.writers import doubts_about
 
-    doubtful = await doubtful_writers(telemetry, name, now_ms=now_ms)
-    if not doubtful:
+    doubts = await doubts_about(telemetry, settings, name, now_ms=now_ms)
+    if not doubts.named:
         return None
-    found = await trust_estimate(telemetry, settings, name, now_ms)
-    rest = await worse_without(telemetry, settings, found, doubtful, now_ms=now_ms)
-    verdict: Verdict = "caution" if rest is None else worst_verdict(["caution", rest.verdict])
-    return Doubt(doubtful[0].writer, verdict)
+    found = await judged_estimate(telemetry, settings, name, now_ms)
+    return Doubt(doubts.named[0].writer, found.verdict)
 
 
 def _with_heard(log: DecisionLog, rows: list[FleetRow]) -> list[FleetRow]:

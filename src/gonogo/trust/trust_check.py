@@ -13,7 +13,6 @@ from typing import Literal
 
 from gonogo.answers import (
     Ahead,
-    DoubtfulWriter,
     NextAction,
     ScoreHealth,
     SuspectedProvider,
@@ -33,11 +32,8 @@ from gonogo.settings import DependencySettings, Settings
 from gonogo.text.forms import counted, number
 from gonogo.text.row_notes import age_s, ahead_note, ahead_of
 from gonogo.text.trust_summary import points, trust_summary
-from gonogo.trust.trust_estimate import (
-    TrustEstimate,
-    kept_from,
-    trust_estimate,
-)
+from gonogo.trust.estimate_without import judged_estimate
+from gonogo.trust.trust_estimate import TrustEstimate, kept_from
 from gonogo.trust.trust_parts import part_estimates
 
 # How long a bad state around it may have passed before that is said.
@@ -57,9 +53,6 @@ class _Surroundings:
     # Where no provider is declared, what fails with it is sought among all that fail.
     looks_for_others: bool = False
     health: ScoreHealth | None = None
-    doubtful: list[DoubtfulWriter] = field(default_factory=list)
-    # The score without what those recorded, where that is worse.
-    without: TrustEstimate | None = None
     ahead: Ahead | None = None
 
 
@@ -101,7 +94,7 @@ async def check_trust(
         if kept is not None:
             return kept
     try:
-        found = await trust_estimate(telemetry, settings, dependency, now_ms)
+        found = await judged_estimate(telemetry, settings, dependency, now_ms)
     except NotEnoughData as nothing:
         ahead = await _ahead(telemetry, dependency, now_ms)
         said = str(nothing) if ahead is None else f"{dependency} has no call to score yet."
@@ -134,11 +127,8 @@ async def _surroundings(
     now_ms: int,
     detail: Literal["brief", "full"],
 ) -> _Surroundings:
-    from gonogo.trust.estimate_without import worse_without
     from gonogo.trust.score_health import dependency_health
-    from gonogo.trust.writers import doubtful_writers
 
-    doubtful = await doubtful_writers(telemetry, found.dependency, now_ms=now_ms)
     upstream = await _upstream(telemetry, settings, found.dependency, now_ms)
     return _Surroundings(
         [
@@ -152,8 +142,6 @@ async def _surroundings(
         await dependency_health(
             telemetry, settings, found.dependency, now_ms=now_ms, detail=detail
         ),
-        doubtful,
-        await worse_without(telemetry, settings, found, doubtful, now_ms=now_ms),
         await _ahead(telemetry, found.dependency, now_ms),
     )
 
@@ -230,10 +218,8 @@ def _report(
     verdict = found.verdict
     if around.upstream:
         verdict = worst_verdict([verdict, around.upstream_verdict])
-    if around.provider is not None or around.doubtful:
+    if around.provider is not None:
         verdict = worst_verdict([verdict, "caution"])
-    if around.without is not None:
-        verdict = worst_verdict([verdict, around.without.verdict])
     report = TrustReport(
         verdict=verdict,
         summary="",
@@ -255,8 +241,8 @@ def _report(
         upstream=around.upstream or None,
         provider_suspected=around.provider,
         score_health=around.health,
-        doubtful=around.doubtful or None,
-        undoubted=_undoubted(around.without),
+        doubtful=list(found.doubts.named) or None,
+        undoubted=_undoubted(found.without),
         label_coverage=coverage_of(found.counts),
         missing=None if found.unlabelled is None else found.unlabelled.missing,
         ahead=around.ahead,
@@ -317,7 +303,7 @@ async def _upstream(
         deeper = settings.dependency(name).depends_on
         waiting.extend((below, f"{below}, through {path}") for below in deeper)
         try:
-            found = await trust_estimate(telemetry, settings, name, now_ms)
+            found = await judged_estimate(telemetry, settings, name, now_ms)
         except GonogoError:
             # Not recorded, or without a call: nothing bad is known of it.
             continue

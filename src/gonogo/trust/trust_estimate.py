@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData, UnknownTarget
 from gonogo.hours.measured import UnlabelledVersion, errors_decide, unlabelled_version
-from gonogo.ports.trust_reads import JudgedLabels, KeptScore, Population, Repeats, TrustTelemetry
+from gonogo.ports.trust_reads import (
+    NO_DOUBTS,
+    Doubts,
+    JudgedLabels,
+    KeptScore,
+    Population,
+    Repeats,
+    TrustTelemetry,
+)
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.settings import DependencySettings, Settings
 from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, verdict_of
@@ -41,7 +49,8 @@ class TrustEstimate:
 
     `lower` and `upper` hold the chance of the next call, now: hours differ from the average by
     `hours_sd` (NaN: too few calls to tell, they hold the average alone). `points` are values of that average of equal probability, ascending.
-    `ok` and `quality` are the Beta mixtures behind it; `quality` is None without one label.
+    `ok` and `quality` are the Beta mixtures behind it; `quality` is None without one label. `without`: the estimate
+    without the writers of `doubts` that are set aside, where its verdict is another (`estimate_without.judged_estimate`).
     """
 
     dependency: str
@@ -62,6 +71,8 @@ class TrustEstimate:
     hours_sd: float = math.nan
     unlabelled: UnlabelledVersion | None = None
     judged: JudgedLabels | None = None
+    doubts: Doubts = NO_DOUBTS
+    without: TrustEstimate | None = None
     verdict: Verdict = "unknown"
     why: str = ""
 

@@ -1,4 +1,18 @@
-"""Whose observations count, and writers whose evidence of the last day says other than the golden set."""
+"""Whose observations count, and writers whose evidence of the last day says other than the golden set.
+
+A golden set is fixed questions, which gonogo asks itself. It witnesses the model behind a name, at the hours when it
+was asked. It does not witness what only production meets (other questions, a caller's own network, key or quota),
+nor what began after it was asked. So it outweighs one writer for a day, and no more:
+
+- praise: the verdict is the worse one of those with and without him;
+- blame: what he alone says is a caution and no no_go, where the golden set answered as before after half of it was said,
+  or where he says it in a flood that no traffic is, an hour of `FLOOD` times the fullest hour before;
+- two who blame are believed, and so is whoever may record where `recorders` say who may. What was recorded more than a
+  day ago counts: a failure that production alone sees is a caution for a day, and a no_go then.
+
+A flood is doubted by less: it changes what is known by its number, so the golden set has to have moved with it, at
+least half as far. Few golden answers cannot tell 20 points from chance, and so bear out none.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +20,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gonogo.answers import DoubtfulWriter
 from gonogo.errors import plain
-from gonogo.ports.trust_reads import TrustTelemetry, WriterCounts
+from gonogo.ports.trust_reads import NO_DOUBTS, Doubts, TrustTelemetry, WriterCounts
 from gonogo.records import DAY_MS, HOUR_MS, BatchReport, HourCounts, Rejection
 from gonogo.settings import Settings
+
+if TYPE_CHECKING:
+    from gonogo.records import Ints
 
 # Who writes what a probe was answered, whoever started it.
 PROBE_WRITER = "probe"
@@ -21,6 +38,13 @@ SD_MIN = 4.0
 DIFFERENCE_MIN = 0.1
 # A change of less can be no news.
 CALLS_MIN = 20
+# An hour of so many times the calls of the fullest hour of the days before is a flood, if it is not a few that were
+# tried again and again in an outage.
+FLOOD, FLOOD_CALLS_MIN = 10, 100
+FLOOD_CHANGE_MIN = 0.05
+# The part of a change that the golden set has to show to bear it out, and the answers from which on it denies one.
+BORNE_OUT = 0.5
+WITNESSES_MIN = 5
 SHOWN_MAX = 5
 Metric = Literal["quality", "availability"]
 _METRICS: tuple[Metric, ...] = ("quality", "availability")
@@ -82,19 +106,17 @@ class _Rate(NamedTuple):
     def variance(self) -> float:
         return self.share * (1 - self.share) / (self.n + 1)
 
-    def less(self, other: _Rate) -> _Rate:
-        """These counts without some of them."""
-        return _Rate(max(self.n - other.n, 0), max(self.bad - other.bad, 0))
 
-
-async def doubtful_writers(
-    telemetry: TrustTelemetry, dependency: str, *, now_ms: int
-) -> list[DoubtfulWriter]:
+async def doubts_about(
+    telemetry: TrustTelemetry, settings: Settings, dependency: str, *, now_ms: int
+) -> Doubts:
     """The writers that disagree with the golden set, the one with the most calls first.
 
     Only where the golden set was asked in the last day and before: there is nothing to hold them against
     else.
     """
+    from gonogo.hours.counts import hours_less
+
     first_hour = (now_ms - DAY_MS) // HOUR_MS
 
     async def before(*, golden: bool) -> HourCounts:
@@ -105,27 +127,108 @@ async def doubtful_writers(
 
     golden_now = await telemetry.hours(dependency, golden=True, start_hour=first_hour)
     if not golden_now.n.size:
-        return []
+        return NO_DOUBTS
     golden_before, all_before = await before(golden=True), await before(golden=False)
-    writers = await telemetry.writers(dependency, since_ms=first_hour * HOUR_MS)
-    found = []
-    for metric in _METRICS:
-        golden = _rate(golden_now, metric)
-        for each in writers:
-            if each.golden and each.writer != PROBE_WRITER:
-                # Who answers the golden set's questions for himself does not vouch for himself.
-                golden = golden.less(_of_writer(each, metric))
-        held = _Reference(_rate(all_before, metric), golden, _rate(golden_before, metric))
-        found += [
-            doubt
-            for each in writers
-            if not each.golden and each.writer != PROBE_WRITER
-            if (doubt := _doubt(each.writer, _of_writer(each, metric), metric, held)) is not None
-        ]
-    named = {one.writer for one in found}
+    since_ms = first_hour * HOUR_MS
+    writers = await telemetry.writers(dependency, since_ms=since_ms)
+    vouching = [one.writer for one in writers if one.golden and one.writer != PROBE_WRITER]
+    if vouching:
+        # Who answers the golden set's questions for himself does not vouch for himself.
+        own = await telemetry.recorded_by(dependency, vouching, since_ms=since_ms, golden=True)
+        golden_now = hours_less(golden_now, own)
+    found: list[_Doubt] = []
+    for each in writers:
+        if each.golden or each.writer == PROBE_WRITER:
+            continue
+        calls = _Calls(telemetry, dependency, each.writer, since_ms)
+        is_flood = await calls.are_flood(each, all_before)
+        for metric in _METRICS:
+            rates = [_rate(hours, metric) for hours in (all_before, golden_now, golden_before)]
+            doubt = _doubt(
+                each.writer,
+                _of_writer(each, metric),
+                metric,
+                _Reference(*rates),
+                is_flood=is_flood,
+            )
+            if doubt is not None:
+                seen = is_flood or await calls.are_denied(doubt, golden_now, rates[-1])
+                found.append(_Doubt(doubt, is_witnessed=seen))
+    named = {one.told.writer for one in found}
     late = await _doubtful_late(telemetry, dependency, golden_before, first_hour=first_hour)
-    found += [one for one in late if one.writer not in named]
-    return sorted(found, key=lambda one: -one.n)[:SHOWN_MAX]
+    found += [_Doubt(one, is_witnessed=True) for one in late if one.writer not in named]
+    return _weighed(found, is_configured=bool(settings.dependency(dependency).recorders))
+
+
+class _Doubt(NamedTuple):
+    """A doubtful writer, and whether the golden set can witness against what he says."""
+
+    told: DoubtfulWriter
+    is_witnessed: bool
+
+
+def _weighed(found: Sequence[_Doubt], *, is_configured: bool) -> Doubts:
+    """Set aside who praises, and who blames alone where the golden set is a witness and nobody said whose word counts."""
+    blaming = {one.told.writer for one in found if one.told.change_points < 0}
+    heard = is_configured or len(blaming) > 1
+    aside, is_blame = dict[str, None](), False
+    for told, is_witnessed in found:
+        if told.writer not in blaming or (is_witnessed and not heard):
+            aside[told.writer] = None
+            is_blame = is_blame or told.writer in blaming
+    named = sorted((one.told for one in found), key=lambda one: -one.n)
+    return Doubts(tuple(named[:SHOWN_MAX]), tuple(aside), is_blame)
+
+
+class _Calls(NamedTuple):
+    """The calls that one writer recorded since a time, by hour."""
+
+    telemetry: TrustTelemetry
+    dependency: str
+    writer: str
+    since_ms: int
+
+    async def are_flood(self, counted: WriterCounts, before: HourCounts) -> bool:
+        """Whether an hour of them has many times the calls of the fullest hour before, of all callers."""
+        most = _most(before)
+        if max(counted.n, counted.labels) <= most:
+            return False
+        return _fullest(await self._hours()) > most
+
+    async def are_denied(self, doubt: DoubtfulWriter, golden: HourCounts, before: _Rate) -> bool:
+        """Whether the golden set was asked after half of the bad ones had come, and did not show half of their change."""
+        import numpy as np
+
+        from gonogo.hours.counts import hours_where
+
+        found = await self._hours()
+        bad = np.cumsum(_bad(found, doubt.metric))
+        if not bad.size:
+            return False
+        began = found.hour[int(np.searchsorted(bad, bad[-1] / 2))]
+        since = _rate(hours_where(golden, np.flatnonzero(golden.hour > began)), doubt.metric)
+        shown = 100 * (before.share - since.share)
+        return since.n >= WITNESSES_MIN and abs(shown) < BORNE_OUT * abs(doubt.change_points)
+
+    async def _hours(self) -> HourCounts:
+        return await self.telemetry.recorded_by(
+            self.dependency, [self.writer], since_ms=self.since_ms
+        )
+
+
+def _most(before: HourCounts) -> int:
+    """The most calls of an hour that are no flood after these hours."""
+    return max(FLOOD * _fullest(before), FLOOD_CALLS_MIN)
+
+
+def _fullest(hours: HourCounts) -> int:
+    """The calls, or outcomes, of the hour that has the most."""
+    import numpy as np
+
+    if not hours.hour.size:
+        return 0
+    calls = np.maximum(hours.n, hours.labels)
+    return int(np.bincount(hours.hour - hours.hour.min(), calls).max())
 
 
 async def _doubtful_late(
@@ -155,10 +258,14 @@ async def _doubtful_late(
     found: list[DoubtfulWriter] = []
     for writer, part in parts.items():
         those_days = hours_where(others, np.isin(others.hour // 24, part.hour // 24))
+        is_flood = _fullest(part) > _most(those_days)
+        asked = np.isin(golden.hour // 24, part.hour // 24)
         for metric in _METRICS:
-            same = _rate(golden, metric)
-            held = _Reference(_rate(those_days, metric), same, same)
-            doubt = _doubt(writer, _rate(part, metric), metric, held)
+            then, otherwise = [_rate(hours_where(golden, at), metric) for at in (asked, ~asked)]
+            if min(then.n, otherwise.n) < CALLS_MIN:
+                then = otherwise = _rate(golden, metric)
+            held = _Reference(_rate(those_days, metric), then, otherwise)
+            doubt = _doubt(writer, _rate(part, metric), metric, held, is_flood=is_flood)
             found += [] if doubt is None else [doubt]
     return found
 
@@ -171,13 +278,26 @@ class _Reference(NamedTuple):
     golden_before: _Rate
 
 
-def _doubt(writer: str, own: _Rate, metric: Metric, held: _Reference) -> DoubtfulWriter | None:
-    if min(own.n, *(each.n for each in held)) < CALLS_MIN:
+def _doubt(
+    writer: str, own: _Rate, metric: Metric, held: _Reference, *, is_flood: bool = False
+) -> DoubtfulWriter | None:
+    """Whether a writer's calls changed otherwise than the golden set; a flood has to be borne out by it."""
+    if min(own.n, held.before.n) < CALLS_MIN:
         return None
+    golden_n = min(held.golden.n, held.golden_before.n)
     change = held.before.share - own.share
     golden_change = held.golden_before.share - held.golden.share
-    sd = math.sqrt(own.variance + sum(each.variance for each in held))
-    if abs(change - golden_change) < max(SD_MIN * sd, DIFFERENCE_MIN):
+    if is_flood:
+        shown = math.copysign(1, change) * golden_change
+        sd = math.sqrt(own.variance + held.before.variance)
+        is_borne_out = golden_n >= CALLS_MIN and shown >= BORNE_OUT * abs(change)
+        is_changed = abs(change) >= max(SD_MIN * sd, FLOOD_CHANGE_MIN)
+        is_doubtful = golden_n > 0 and is_changed and not is_borne_out
+    else:
+        sd = math.sqrt(own.variance + sum(each.variance for each in held))
+        apart = abs(change - golden_change)
+        is_doubtful = golden_n >= CALLS_MIN and apart >= max(SD_MIN * sd, DIFFERENCE_MIN)
+    if not is_doubtful:
         return None
     return DoubtfulWriter(
         writer=writer,
@@ -189,10 +309,12 @@ def _doubt(writer: str, own: _Rate, metric: Metric, held: _Reference) -> Doubtfu
 
 
 def _rate(hours: HourCounts, metric: Metric) -> _Rate:
-    if metric == "availability":
-        return _Rate(int(hours.n.sum()), int(hours.errors.sum()))
-    labels = int(hours.labels.sum())
-    return _Rate(labels, labels - int(hours.good.sum()))
+    calls = hours.n if metric == "availability" else hours.labels
+    return _Rate(int(calls.sum()), int(_bad(hours, metric).sum()))
+
+
+def _bad(hours: HourCounts, metric: Metric) -> Ints:
+    return hours.errors if metric == "availability" else hours.labels - hours.good
 
 
 def _of_writer(counts: WriterCounts, metric: Metric) -> _Rate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Protocol
 
 from gonogo.answers import Answer
@@ -27,11 +28,19 @@ async def evidence_of(
     from gonogo.drift.drift_check import check_drift
     from gonogo.drift.finding import DriftQuestion
     from gonogo.trust.trust_check import check_trust
+    from gonogo.trust.writers import doubts_about
 
     if await telemetry.dependency(dependency) is None:
         return "{}"
     question = DriftQuestion(dependency=dependency, detail="full")
-    drift = await check_drift(telemetry, log, settings, question, now_ms=now_ms)
+    drift = await check_drift(
+        telemetry,
+        log,
+        settings,
+        question,
+        now_ms=now_ms,
+        doubts=partial(doubts_about, telemetry, settings, dependency, now_ms=now_ms),
+    )
     trust = await check_trust(
         telemetry, log, settings, dependency=dependency, now_ms=now_ms, detail="full"
     )
