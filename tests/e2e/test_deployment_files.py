@@ -75,11 +75,12 @@ def test_the_image_runs_as_nobody_and_is_well_when_the_server_is(tmp_path: Path)
 def test_the_action_s_gate_stops_where_it_is_asked_to(
     tmp_path: Path, stops_at: str, status: int
 ) -> None:
-    """The verdict is an output, the answer the summary of the job, in which no name is Markdown."""
+    """The verdict is an output, the answer the summary of the job, in which no name is Markdown, nor a command in its log."""
     output, summary = tmp_path / "output", tmp_path / "summary"
+    command = "::set-output name=verdict::go"
     environ = environment(tmp_path / "gonogo.db") | {
         "PATH": f"{Path(GONOGO).parent}:/usr/bin:/bin",
-        "GATE_DEPENDENCIES": "# nobody\n",
+        "GATE_DEPENDENCIES": f"# nobody\n{command}\n",
         "GATE_STOPS_AT": stops_at,
         "GATE_JUNIT": str(tmp_path / "junit.xml"),
         "GITHUB_OUTPUT": str(output),
@@ -93,7 +94,13 @@ def test_the_action_s_gate_stops_where_it_is_asked_to(
         assert summary.read_text().startswith("### gonogo: unknown\n\n    UNKNOWN: ")
         suite = ET.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - our own file
         cases = {case.get("name"): [part.tag for part in case] for case in suite}
-        assert cases == {"# nobody": ["failure"], "the work": ["failure"]}
+        assert cases == {"# nobody": ["failure"], command: ["failure"], "the work": ["failure"]}
+        # Between these two lines a runner takes no command, and nobody knows the word that ends it.
+        first, *told, last = done.stdout.splitlines()
+        assert first.startswith("::stop-commands::")
+        assert last == f"::{first.removeprefix('::stop-commands::')}::"
+        assert len(last) == 36
+        assert any(line.startswith(command) for line in told)
 
 
 def test_no_input_of_the_action_is_part_of_its_script() -> None:
