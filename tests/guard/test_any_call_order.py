@@ -227,9 +227,11 @@ class Gates:
     def carry_out(self, room: int, orders: list[tuple[Any, ...]]) -> None:
         """One life, and no other after one that failed."""
         assert not self.failed, self.failed
-        self.failed = f"the first failure was in life {self.lives}: room {room}, {orders}"
-        self.live(room, orders)
-        self.failed = ""
+        try:
+            self.live(room, orders)
+        except BaseException as error:
+            self.failed = f"life {self.lives} failed first: {error!r}; room {room}, {orders}"
+            raise
 
     def live(self, room: int, orders: list[tuple[Any, ...]]) -> None:
         """What fits, what happens, and how it ends."""
