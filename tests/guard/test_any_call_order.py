@@ -167,7 +167,8 @@ class Gates:
         self.heard(0, 1)
 
     def spend(self, units: int) -> None:
-        """Others spend, without a hold."""
+        """Others spend, without a hold, what no gate holds ahead: that is the gate's until it is given back."""
+        self.flush()
         row = {"dependency": "model", "cost_usd": units * UNIT_USD, "budget": "day"}
         self.outside.ask(lambda app: app.record_observations([row]))
         self.spent += units
