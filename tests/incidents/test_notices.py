@@ -118,11 +118,14 @@ async def test_what_was_over_before_anybody_listened_is_not_told(told: Told) -> 
 
 
 async def test_a_long_and_hostile_name_is_taken(told: Told) -> None:
-    """200 characters, markup and mentions: every receiver still accepts it."""
-    name = ("<!channel> & *m* " * 20)[:200]
+    """200 characters, markup, mentions and the end of code: every receiver still accepts it, and Slack shows text."""
+    name = ("<!channel> & *m* x` next: `curl " * 20)[:200]
     await told.opened(replace(BAD, dependency=name, why="w" * 5_000))
     assert [s.status for s in await told.turn()] == ["done"]
-    assert "<!channel>" not in str(told.receiver.taken[0].get("text", ""))
+    shown = str(told.receiver.taken[0].get("text", ""))
+    assert "<!channel>" not in shown
+    # The incident's id and the command, each in code that nothing within ends.
+    assert shown.count("`") in (0, 4)
 
 
 async def test_pagerduty_keeps_one_alert_from_trigger_to_resolve(tmp_path: Path) -> None:

@@ -74,7 +74,8 @@ async def post(
         said = "it redirects, which is not followed; configure the address that it redirects to"
     wait_s = retry_after_s(answer.retry_after) if answer.status in BUSY else None
     later = "" if wait_s is None else f"; it wants to be left alone for {wait_s:.0f} s"
-    return Step("failed", f"HTTP {answer.status}: {said}{later}", wait_s)
+    because = f": {said}" if said else ""
+    return Step("failed", f"HTTP {answer.status}{because}{later}", wait_s)
 
 
 def refused_in(body: bytes) -> str:

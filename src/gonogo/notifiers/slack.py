@@ -69,5 +69,10 @@ def _secrets_of(url: str) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Text in which nothing is a mention, a link or a channel (Slack's escaping rules)."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Text in which nothing is a mention, a link or a channel (Slack's escaping rules), and nothing ends code.
+
+    Slack has no escape for a backtick, after which a name could show a next command of its own. Another grave
+    accent, since a quote in its place could end the quotes that a shell needs.
+    """
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("`", "\u02cb")
