@@ -377,3 +377,11 @@ def test_an_actuator_is_parsed_with_its_targets_and_no_secret_shows(tmp_path: Pa
     with pytest.raises(ConfigError, match="must be the name of an environment variable") as raised:
         load(tmp_path, pasted)
     assert "s3cr3t" not in str(raised.value)
+
+
+def test_a_configuration_folder_that_cannot_be_looked_into_is_said(tmp_path: Path) -> None:
+    """Not passed over: it may set limits. A home without one has none."""
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(ConfigError, match=r"cannot be read: .* or set HOME"):
+        load_settings(None, None, {"HOME": str(tmp_path / "loop")})
+    assert load_settings(None, None, {"HOME": str(tmp_path / "none")}).budgets == {}

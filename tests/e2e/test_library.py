@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -181,6 +182,36 @@ print(status, recorder.close(30).stored)
 """
     assert script(source, store).split() == ["0", "50"]
     assert (counted(store, "both"), counted(store, "child")) == (50, 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")
+def test_both_sides_of_a_fork_use_one_application(tmp_path: Path) -> None:
+    """The child opens the store anew, on a loop of its own; what it closes is not its parent's."""
+    store = tmp_path / "gonogo.db"
+    source = f"""
+import asyncio, os
+from gonogo.app import Gonogo
+from gonogo.settings import Settings
+app = Gonogo(Settings(store={str(store)!r}))
+async def record(names, closes):
+    for name in names:
+        report = await app.record_observations([{{"dependency": "m", "id": name, "outcome": 1}}])
+        assert report.accepted == 1
+    if closes:
+        await app.close()
+before = asyncio.new_event_loop()
+before.run_until_complete(record("ab", False))
+child = os.fork()
+if not child:
+    asyncio.run(asyncio.wait_for(record("cd", True), 60))
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+before.run_until_complete(record("ef", True))
+before.close()
+print(status)
+"""
+    assert script(source, store).split() == ["0"]
+    assert counted(store, "m") == 6
 
 
 def test_what_is_queued_is_written_at_the_end(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from gonogo.app.parts import Stores
 
 EDIT = "edit_configuration"
+# Stores that a parent has open. A forked child lets them be: it has none of their threads, and to close
+# their connections would be to write into a file that others have open.
+_OF_PARENTS: list[Stores | None] = []
 
 # Who asks, where one application answers several: it goes with the call, through all that this awaits.
 _CALLER: ContextVar[str | None] = ContextVar("caller", default=None)
@@ -52,6 +56,7 @@ class OpenStore:
         self.config_file = ConfigFile(settings)
         self._stores: Stores | None = None
         self._opening = anyio.Lock()
+        self._process = os.getpid()
 
     def _clock(self) -> int:
         """Now, by the store's clock where this machine's is another."""
@@ -79,9 +84,16 @@ class OpenStore:
 
     async def close(self) -> None:
         """Write what is queued and let the store go; the next question opens it again."""
+        self._leave_to_parent()
         if self._stores is not None:
             stores, self._stores = self._stores, None
             await stores.close()
+
+    def _leave_to_parent(self) -> None:
+        """Begin without a store in a process that was forked since it was opened."""
+        if self._process != os.getpid():
+            _OF_PARENTS.append(self._stores)
+            self._stores, self._opening, self._process = None, anyio.Lock(), os.getpid()
 
     async def stores(self) -> Stores:
         """The open store; the first question opens it, and an edit of gonogo.toml is followed.
@@ -89,6 +101,7 @@ class OpenStore:
         Raises:
             StoreError: it cannot be opened; one line says why and what to do.
         """
+        self._leave_to_parent()
         edited = self.config_file.edited(self.settings)
         if edited is not None:
             await self._follow(edited)

@@ -73,7 +73,7 @@ def load_settings(
         path = None  # a user without a home folder has no configuration there
     if path is None:
         return Settings(store=where, read_only=read_only, environ=MappingProxyType(dict(environ)))
-    if not path.exists() and (may_be_missing or not named):
+    if (may_be_missing or not named) and not _is_there(path):
         return Settings(
             store=where,
             config_path=path if named else None,
@@ -88,6 +88,19 @@ def load_settings(
         _parsed(path), path, store=where, read_only=read_only, environ=environ
     )
     return replace(settings, stamp=stamp, environ=MappingProxyType(dict(environ)))
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file; of a folder that may not be looked into nothing is assumed: it may set limits."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}. Name a configuration by --config, or set HOME."
+        ) from None
+    return True
 
 
 def stamp_of(path: Path) -> tuple[int, int, int] | None:
