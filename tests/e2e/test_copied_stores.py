@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -175,6 +177,25 @@ def test_what_two_restorations_of_one_second_set_aside_is_kept(
         assert typed("restore", str(good), store=store).returncode == 0
     aside = sorted(store.parent.glob("store.db.before-*"))
     assert [stored(path) for path in aside] == [15, 10, 10]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process has a limit of its files there")
+def test_a_backup_for_which_there_is_no_room_leaves_nothing(store: Path) -> None:
+    """No file may become as large as the store: one line says so, and no journal of the copy stays either."""
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute("CREATE TABLE ballast AS SELECT randomblob(5000000) AS more")
+    program = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+from gonogo.__main__ import main
+sys.argv = ["gonogo", "backup", "{store.with_name("copy.db")}", "--store", "{store}"]
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "Free space or check it" in one_line(done)
+    assert list(store.parent.glob("copy.db*")) == []
 
 
 def test_a_killed_backup_has_no_name(store: Path) -> None:

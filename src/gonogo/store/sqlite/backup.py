@@ -92,7 +92,8 @@ def copy_to(connection: sqlite3.Connection, target: Path, *, now_ms: int) -> int
         sync_folder(target.parent)
         return target.stat().st_size
     except BaseException as error:
-        draft.unlink(missing_ok=True)
+        for left in (draft, draft.with_name(draft.name + "-journal")):
+            left.unlink(missing_ok=True)
         if isinstance(error, sqlite3.Error):
             raise store_error(target, error) from error
         if isinstance(error, OSError):
