@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import json
 import shlex
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from product import gonogo, lines, typed
+from product import environment, gonogo, lines, typed
 
 from gonogo.guard.guard_command import guard
 from gonogo.guard.hook_forms import CLIENTS, Ruling
@@ -109,6 +111,28 @@ def test_the_answer_of_a_check_stands_for_the_next_call(store: Path) -> None:
     assert [line["verdict"] for line in listed["dependencies"]] == ["no_go"]
     told, _ = hook(store, event(TOOL), "codex")
     assert "drift no_go, trust no_go" in told["hookSpecificOutput"]["permissionDecisionReason"]
+
+
+def test_where_a_verdict_stands_a_hook_loads_no_answers(store: Path) -> None:
+    """It starts anew for every call of a tool: the models of answers took half of its time."""
+    assert typed("check", "drift", BROKEN, store=store).returncode == 2
+    assert typed("check", "trust", BROKEN, store=store).returncode == 2
+    source = """
+import sys
+from gonogo.__main__ import run
+run(["guard", "hook", "claude-code"], __import__("os").environ)
+sys.exit(repr(sorted({"gonogo.answers", "gonogo.app", "numpy", "anyio", "mcp", "rich"} & set(sys.modules))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        input=event(TOOL),
+        capture_output=True,
+        env=environment(store),
+        check=False,
+        timeout=60,
+    )
+    assert b'"deny"' in done.stdout
+    assert done.stderr.decode().strip() == "[]"
 
 
 def test_what_unknown_and_other_tools_mean_is_configured(store: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.answers import Answer
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import VERDICTS_BY_SEVERITY, Part, PartVerdict, StandingVerdict, Verdict
 from gonogo.settings import Settings
+
+if TYPE_CHECKING:
+    from gonogo.answers import Answer
 
 
 class CurrentVerdict(NamedTuple):
