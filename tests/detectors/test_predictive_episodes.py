@@ -84,7 +84,8 @@ class Oracle:
         nearest = np.arange(48) == 0
         self.spell = float(len(episode_hours))
         power = 1.0 if self.spell <= 3 else 0.5
-        weight = jeffreys / jeffreys.sum() + half / half.sum() + nearest
+        weight = jeffreys / jeffreys.sum() + half / half.sum()
+        weight = weight + nearest if self.spell <= 3 else weight
         for k, (labels, failed) in enumerate(episode_hours):
             whole = 0 < k < len(episode_hours) - 1
             at = sum_at(self.p, failed, labels - failed) ** power

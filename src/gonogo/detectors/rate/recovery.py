@@ -161,7 +161,7 @@ def begin_recovery(change: Change, *, effect: float, quiet_from: int | None, spa
     spell = float(last - first + span)
     # What alarmed slowly alarmed because it looked bad: half its evidence.
     power = 1.0 if spell <= SOON_HOURS else 0.5
-    nats = _prior(levels, p0)
+    nats = _prior(levels, p0, is_soon=spell <= SOON_HOURS)
     nats += power * hours.part(1, -1).nats(levels).sum(axis=0)
     nats += _edge(levels, old, hours.part(0, 1), power)
     if len(hours.stamp) > 1:
@@ -287,8 +287,8 @@ def levels_from(near: float) -> Floats:
     return np.linspace(near, max(LEVEL_TOP, near + LEVEL_SPAN_MIN), LEVELS)
 
 
-def _prior(levels: Floats, p0: float) -> Floats:
-    """Log prior of the bad levels: a third each of Jeffreys', a half-normal above p0, and the nearest level.
+def _prior(levels: Floats, p0: float, *, is_soon: bool) -> Floats:
+    """Log prior of the bad levels: Jeffreys' and a half-normal above p0 alike; soon, the nearest level as well.
 
     Two errors of a tool that had none are an alarm, and say little of how bad it is. By Jeffreys' law alone,
     which expects a half, the quiet hours of a lasting rate of .03 were taken for its end in .25 to .29 of lives.
@@ -297,8 +297,8 @@ def _prior(levels: Floats, p0: float) -> Floats:
     jeffreys = np.sqrt(rate * (1 - rate))
     typical = np.exp(-0.5 * ((rate - p0) / TYPICAL_CHANGE) ** 2) * rate * (1 - rate)
     nearest = np.eye(1, len(levels))[0]
-    laws = [law / max(law.sum(), 1e-300) for law in (jeffreys, typical, nearest)]
-    nats: Floats = np.log(np.mean(laws, axis=0))
+    laws = [jeffreys, typical, nearest] if is_soon else [jeffreys, typical]
+    nats: Floats = np.log(np.mean([law / max(law.sum(), 1e-300) for law in laws], axis=0))
     return nats
 
 
