@@ -9,6 +9,7 @@ from itertools import islice
 from shlex import quote
 from types import MappingProxyType
 
+from gonogo.border.foreign import number
 from gonogo.ingest.cell_words import outcome_of_word
 
 MAP_ADVICE = (
@@ -109,6 +110,7 @@ _SEGMENTS_MAX = 4
 # Of a record, so many values are looked at for whether it is an observation.
 _PATHS_MAX = 50
 _OF_SEGMENT = re.compile(r"_(id|name|code|key)$")
+_SPACES_OF_A_NAME = 3
 _MOMENTS = _DAYS | _CLOCKS
 _NO_ZONE = re.compile(r"(\d{4}-\d\d-\d\d|.*\d:\d\d(:\d\d)?([.,]\d+)?( ?[AaPp][Mm])?)", re.ASCII)
 _FIELD_OF = {name: field for field, names in NAMES.items() for name in (field, *names.split())}
@@ -130,7 +132,7 @@ _CURRENCY = re.compile(
     r"[€£¥₹]|(?<![a-z])(?:eur(?:os?)?|gbp|chf|jpy|cny|inr)(?![a-z])", re.IGNORECASE
 )
 _CODES = {"€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "EURO": "EUR", "EUROS": "EUR"}
-_MOMENT_TEXT = re.compile(r"\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[./]\d\d?[./]\d{4}", re.ASCII)
+_MOMENT_TEXT = re.compile(r"\[?(?:\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[./]\d\d?[./]\d{4})", re.ASCII)
 _LETTERS_OF_UNIT = str.maketrans({"\u00b5": "u", "\u03bc": "u"})
 
 
@@ -138,6 +140,14 @@ def recognised(record: Mapping[str, object]) -> int:
     """Count the fields that the names of a record's values suggest, in objects too."""
     paths = islice((path for path, _ in flat(record)), _PATHS_MAX)
     return len({field for path in paths if (field := _meant(path)[0]) is not None})
+
+
+def names_no_columns(header: Sequence[str]) -> bool:
+    """Whether what should be a header is a line of a log, or the first record of a table without one."""
+    is_sentence = len(header) == 1 and header[0].count(" ") > _SPACES_OF_A_NAME
+    return is_sentence or any(
+        _is_moment(cell) or number(cell) is not None or "=" in cell for cell in header
+    )
 
 
 def states_no_unit(column: str) -> bool:

@@ -16,7 +16,13 @@ from gonogo.ingest.cell_words import (
     is_nothing,
     typed_cell,
 )
-from gonogo.ingest.column_names import MAP_ADVICE, counted_calls, states_no_unit, suggestion
+from gonogo.ingest.column_names import (
+    MAP_ADVICE,
+    counted_calls,
+    names_no_columns,
+    states_no_unit,
+    suggestion,
+)
 from gonogo.ingest.error_codes import error_code, error_code_of
 from gonogo.ingest.observation import FIELDS
 from gonogo.ingest.times import with_year_first
@@ -194,6 +200,12 @@ class ColumnMap:
                 has_zone=has_zone,
                 chars_max=_SUGGESTION_CHARS_MAX,
             )
+            if not self.targets and names_no_columns(columns):
+                raise DataError(
+                    f"'{plain(Path(path).name, 40)}' is no table: its first line names no columns (it begins with "
+                    f"'{plain(columns[0], 40)}'). Give a CSV a header, or write a record of JSON a line; "
+                    "docs/collect.md lists what else is read."
+                )
             raise DataError(
                 f"'{plain(Path(path).name, 40)}' has columns that are no fields: {_listed(unknown, 20)}. "
                 + (f"Perhaps: {likely}" if likely else f"{MAP_ADVICE}.")
