@@ -198,6 +198,27 @@ async def test_a_fallback_ends_a_trial_and_a_held_route_stays(tmp_path: Path) ->
         assert (await m.route()).targets == (Weight("human", 10_000),)
 
 
+@pytest.mark.parametrize("is_done", [False, True])
+async def test_who_falls_back_from_a_candidate_has_an_incident_too(
+    tmp_path: Path,
+    is_done: bool,  # noqa: FBT001
+) -> None:
+    """Back to the version before, in the middle of a trial or after it: calls are home again, and somebody had a reason."""
+    async with lives(tmp_path) as m:
+        await m.begun()
+        for _ in range(12 if is_done else 0):
+            await m.live(6, v2=12)
+            await m.app.carry_promotions_on()
+        assert ((await m.promotion()).status == "done") == is_done
+        plan = await m.app.trigger_fallback("m", reason="v2 is ill", to="m")
+        assert isinstance(plan, FallbackPlan)
+        result = await m.app.approve(plan.plan_id, "a person saw it")
+        assert (await m.route()).targets == HOME
+        [incident] = (await m.app.get_incidents(dependency="m")).incidents
+        assert (incident.id, incident.status) == (result.incident_id, "recovering")
+        assert (await m.route()).incident_id == incident.id
+
+
 async def test_a_split_begins_at_its_share_and_says_the_difference_at_any_time(
     tmp_path: Path,
 ) -> None:

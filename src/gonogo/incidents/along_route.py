@@ -24,7 +24,8 @@ async def note_route(
     """Carry a route change into the dependency's unresolved incidents; the id of the first, or the last.
 
     `is_step`: one of several on the way back, told also where the state stays the same. `opens`:
-    the id of the incident that a switch away from the primary opens where there is none.
+    the id of the incident that a switch opens where there is none: away from the primary, or home
+    from a candidate on trial.
     """
     first = last = None
     for incident, _ in await incidents.incidents(dependency=dependency):
@@ -43,21 +44,18 @@ async def note_route(
             event = Event(now_ms, plain(why, WHY_CHARS_MAX), actor, decision_id)
             same = (incident.status,)
             await incidents.amend(incident.id, moved(same, incident.status, event))
-    if first is None and opens is not None and not on_primary:
-        event = Event(
-            now_ms,
-            f"mitigated; opened by a switch: {plain(why, WHY_CHARS_MAX)}",
-            actor,
-            decision_id,
-        )
+    if first is None and opens is not None and not (on_primary and (last or is_step)):
+        status: Status = "recovering" if on_primary else "mitigated"
+        said = f"{status}; opened by a switch: {plain(why, WHY_CHARS_MAX)}"
+        event = Event(now_ms, said, actor, decision_id)
         opened = await incidents.change(
-            dependency, QUALITY, "switch", _switched(opens, dependency, event, why)
+            dependency, QUALITY, "switch", _switched(opens, dependency, status, event, why)
         )
         first = opened.id if opened else None
     return first or last
 
 
-def _switched(incident_id: str, dependency: str, event: Event, why: str) -> TurnOf:
+def _switched(incident_id: str, dependency: str, status: Status, event: Event, why: str) -> TurnOf:
     """Open what somebody has mitigated already: no signal has said anything bad of it."""
 
     def turn(found: IncidentRecord | None, suspected_ms: int | None) -> IncidentChange:
@@ -68,7 +66,7 @@ def _switched(incident_id: str, dependency: str, event: Event, why: str) -> Turn
                 id=incident_id,
                 dependency=dependency,
                 cause=QUALITY,
-                status="mitigated",
+                status=status,
                 opened_ms=event.ts_ms,
                 changed_ms=event.ts_ms,
                 why=plain(why, WHY_CHARS_MAX),
