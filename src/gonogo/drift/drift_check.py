@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from gonogo.answers import DriftReport, Effect, Immature, Signal, VersionMean, rfc3339
+from gonogo.answers import DriftReport, Effect, Immature, SegmentDrift, Signal, VersionMean, rfc3339
 from gonogo.drift.baseline import accepted_baseline
 from gonogo.drift.compare import compared
 from gonogo.drift.drift_memory import DriftMemory
@@ -236,6 +236,12 @@ def _stale_at_ms(finding: Finding, data: DriftData, own: DependencySettings) -> 
     return round(finding.newest_ts_ms + (own.stale_after_s + data.maturity.lag_s) * 1000)
 
 
+def _slices(found: Streams, decisive: Finding, most: int) -> list[SegmentDrift]:
+    """The worst slices, but for those of outcomes beside errors that decide: they are of other calls and another rate."""
+    is_other = decisive.metric in RATE_METRICS and decisive.metric != found.sliced
+    return [] if is_other else list(found.segments[:most])
+
+
 def _old_data(
     data: DriftData, decisive: Finding, settings: Settings, *, now_ms: int
 ) -> OldData | None:
@@ -278,7 +284,7 @@ def _report(
         evidence=decisive.evidence,
         onset=decisive.onset,
         trend=decisive.trend,
-        segments=list(found.segments[: SHOWN[question.detail]]) or None,
+        segments=_slices(found, decisive, SHOWN[question.detail]) or None,
         mix=decisive.mix,
         mix_shift=found.mix_shift,
         signals=_signals(others, question.detail),

@@ -52,9 +52,10 @@ SLICES_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """The findings of every stream."""
+    """The findings of every stream; `sliced`: the rate that `segments` are slices of."""
 
     findings: tuple[Finding, ...]
+    sliced: RateMetric = "outcome"
     segments: tuple[SegmentDrift, ...] = ()
     mix_shift: dict[str, float] | None = None
     estimate: Estimate | None = None
@@ -107,11 +108,11 @@ async def followed_streams(
     if len(data.golden.item) and question.segment is None:
         findings.append(_golden(data, own, accepted, zone=zone))
     if data.is_part:
-        return Streams(tuple(findings), segments, mix_shift)
+        return Streams(tuple(findings), quality, segments, mix_shift)
     daily = await _daily(telemetry, data, question, settings, accepted)
     rest = [*await _values(telemetry, data, question, settings, accepted), *daily.findings]
     findings += judged_together(rest)
-    return Streams(tuple(findings), segments, mix_shift, daily.estimate, judges)
+    return Streams(tuple(findings), quality, segments, mix_shift, daily.estimate, judges)
 
 
 def _golden(
