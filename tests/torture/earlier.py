@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from soundness import lost
 
@@ -16,11 +17,10 @@ from gonogo.records import Decision
 from gonogo.store.books.audit import GENESIS, insert_decision, link_hash
 from gonogo.store.engine import Connection
 from gonogo.store.observations.rows import hash16
-from gonogo.store.sqlite import migrate
+from gonogo.store.sqlite import migrate, opening
 from gonogo.store.sqlite.database import Database
 from gonogo.store.sqlite.identity import OpenFile
 from gonogo.store.sqlite.lock import FileLock
-from gonogo.store.sqlite.opening import open_writer
 
 if TYPE_CHECKING:
     from torture import Child
@@ -47,7 +47,11 @@ def aged(path: Path, number: int) -> list[str]:
     migrate._FOLDER = _as_of(path.parent, schema)
     try:
         lock = FileLock(path.with_name(path.name + ".lock"))
-        with closing(open_writer(path, lock, OpenFile(path))) as connection:
+        # Nor did a release of then know what backups say of themselves.
+        with (
+            patch.object(opening, "forget_backup"),
+            closing(opening.open_writer(path, lock, OpenFile(path))) as connection,
+        ):
             return _filled(connection, schema)
     finally:
         migrate._FOLDER = _MIGRATIONS
@@ -108,6 +112,7 @@ def migrated_under(folder: Path, start: Callable[..., Child]) -> dict[str, int]:
 
         async def old(tell: Callable[[str], None], path: Path = path, to: Path = carried) -> None:
             migrate._FOLDER = to
+            patch.object(opening, "forget_backup").start()
             await _write_until_refused(path, tell)
 
         child = start(old)
@@ -118,7 +123,7 @@ def migrated_under(folder: Path, start: Callable[..., Child]) -> dict[str, int]:
         refused += lines[-1].startswith("refused") and "newer gonogo" in lines[-1]
         written = sum(line.startswith("wrote") for line in lines)
         lock = FileLock(path.with_name(path.name + ".lock"))
-        with closing(open_writer(path, lock, OpenFile(path))) as connection:
+        with closing(opening.open_writer(path, lock, OpenFile(path))) as connection:
             counted = "SELECT count(*) FROM name WHERE text LIKE 'old-%'"
             missing += connection.execute(counted).fetchone()[0] < written
         lock.close()
