@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,38 +14,16 @@ from gonogo.app import Gonogo
 from gonogo.config import load_settings
 from gonogo.records import DAY_MS, HOUR_MS, Observation, Verdict
 from gonogo.trust.writers import PROBE_WRITER
+from triage_calls import spread_calls
 
 pytestmark = pytest.mark.anyio
 
 # A Wednesday, half past noon in UTC.
 NOW_MS = 1_793_795_400_000
-# Its multiples lie evenly in the unit interval, as draws do on average.
-GOLDEN_RATIO = (5**0.5 - 1) / 2
+calls = partial(spread_calls, NOW_MS)
 TOML = '[dependencies.triage]\nkind = "model"\n'
 PRODUCTION_A_DAY, GOLDEN_A_DAY = 96, 48
 MINUTE = 1 / 1440
-
-
-def calls(
-    n: int,
-    good: float,
-    *,
-    days: float,
-    until_days: float = 0.0,
-    failed: float = 0.0,
-    item: str | None = None,
-) -> list[Observation]:
-    """So many calls, spread over some days until so many days ago."""
-    return [
-        Observation(
-            dependency="triage",
-            ts_ms=NOW_MS - round(((i + 0.5) / n * days + until_days) * DAY_MS),
-            outcome=float(i * GOLDEN_RATIO % 1 < good),
-            error="timeout" if i * GOLDEN_RATIO % 1 < failed else None,
-            item=item and f"{item}{i % 8}",
-        )
-        for i in range(n)
-    ]
 
 
 class World:

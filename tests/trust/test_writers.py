@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,12 @@ from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import Settings
 from gonogo.store.observations.forget import Selection
 from gonogo.trust.writers import PROBE_WRITER
+from triage_calls import spread_calls
 
 pytestmark = pytest.mark.anyio
 
 NOW_MS = wall_clock_ms()
-# Its multiples lie evenly in the unit interval, as draws do on average.
-GOLDEN_RATIO = (5**0.5 - 1) / 2
+calls = partial(spread_calls, NOW_MS)
 TOML = """
 [dependencies.triage]
 kind = "model"
@@ -37,28 +38,6 @@ def configured(folder: Path, toml: str = TOML) -> Settings:
     config = folder / "gonogo.toml"
     config.write_text(toml)
     return load_settings(str(config), engines.store_of(folder), {})
-
-
-def calls(
-    n: int,
-    good: float,
-    *,
-    days: float,
-    failed: float = 0.0,
-    item: str | None = None,
-    until_days: float = 0.0,
-) -> list[Observation]:
-    """So many calls, spread over some days until so many days ago."""
-    return [
-        Observation(
-            dependency="triage",
-            ts_ms=NOW_MS - round(((i + 0.5) / n * days + until_days) * DAY_MS),
-            outcome=float(i * GOLDEN_RATIO % 1 < good),
-            error="timeout" if i * GOLDEN_RATIO % 1 < failed else None,
-            item=item and f"{item}{i % 8}",
-        )
-        for i in range(n)
-    ]
 
 
 async def lived(app: Gonogo, *, golden: bool = True) -> TrustReport:

@@ -29,9 +29,7 @@ from gonogo.drift.streams import Streams, followed_streams, followed_values
 from gonogo.errors import UnknownTarget
 from gonogo.hours.measured import NOT_MEASURED, coverage_of, errors_decide, unlabelled_version
 from gonogo.hours.periods import first_hour, moment
-from gonogo.hours.rate_hours import (
-    RATE_METRICS,
-)
+from gonogo.hours.rate_hours import RATE_METRICS
 from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import Doubts

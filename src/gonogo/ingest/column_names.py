@@ -82,8 +82,8 @@ _FATES = frozenset(
 # Of an object that is one of these things: `service.name` is a service, `error.type` an error.
 _OF_ITS_OBJECT = frozenset(["name", "id", "value", "total", "amount"])
 _OF_AN_ERROR = frozenset(["type", "code", "message", "kind"])
-# Paths into one object that are looked at.
-INNER_MAX = 50
+# Paths into one record, or one object, that are looked at.
+_PATHS_MAX = 50
 _DEPTH_MAX = 8
 # `created_at`, `run_at`, `request_timestamp`: taken where no column says plainly that it is the time.
 _MOMENT = re.compile(r"_(at|date|datetime|timestamp|ts)$")
@@ -107,8 +107,6 @@ _SEGMENT_NAMES = (
 )
 _SEGMENTS = frozenset(_SEGMENT_NAMES.split())
 _SEGMENTS_MAX = 4
-# Of a record, so many values are looked at for whether it is an observation.
-_PATHS_MAX = 50
 _OF_SEGMENT = re.compile(r"_(id|name|code|key)$")
 _SPACES_OF_A_NAME = 3
 _MOMENTS = _DAYS | _CLOCKS
@@ -175,7 +173,7 @@ def suggestion(
     Args:
         unknown: Columns that are no fields.
         taken: Fields that have a column already.
-        values: What one record holds of them: a `request_time` of 2026-04-02 is no latency.
+        values: What the first records hold of them: a `request_time` of 2026-04-02 is no latency.
         has_zone: Whether the zone of times that state none was said.
         chars_max: The room that there is.
     """
@@ -229,7 +227,7 @@ def note_values(values: dict[str, object], record: Mapping[str, object]) -> None
         if values.get(column) is None:
             values[column] = value
         if isinstance(value, Mapping):
-            for path, inner in islice(flat(value, f"{column}."), INNER_MAX):
+            for path, inner in islice(flat(value, f"{column}."), _PATHS_MAX):
                 values.setdefault(path, inner)
 
 

@@ -121,9 +121,10 @@ class Understanding:
         self._filled |= mapping.filled | record.keys()
         columns = mapping.left_out(record)
         if len(self._columns) < COLUMNS_MAX:
-            new = [c for c in record if c in columns]
-            new = [c for c in new if c not in self._columns or isinstance(record[c], dict)]
-            note_values(self._values, {c: record[c] for c in new})
+            left = {c: value for c, value in record.items() if c in columns}
+            # A scalar tells nothing new; an object may hold what no record before had.
+            new = {c: v for c, v in left.items() if c not in self._columns or isinstance(v, dict)}
+            note_values(self._values, new)
             self._columns |= columns
 
     def lines(self, now_ms: int, read: dict[str, dict[str, None]]) -> list[str]:
