@@ -34,6 +34,6 @@ def test_settled_batches_are_digested_and_joined_once(monkeypatch: pytest.Monkey
         for name in ("evidence_nats", "up_nats", "down_nats", "null_nats", "anchor", "latched"):
             np.testing.assert_array_equal(getattr(mine, name), getattr(fresh, name))
         assert (mine.state, mine.since, mine.status) == (fresh.state, fresh.since, fresh.status)
-    # From the last cut before what is settled: 288, 288, 256, 576, 576.
-    assert looked == [300, 13, 32, 384, 64, 124]
+    # From the last cut before what is settled: 256, 256, 256, 576, 576.
+    assert looked == [300, 45, 64, 384, 64, 124]
     assert fresh.episodes

@@ -20,11 +20,10 @@ import numpy as np
 from gonogo.detectors.arrays import Floats, Ints
 
 # Few batches at first, while anchors still wander and cohorts come and go; long pieces later, which
-# cost the least a batch. Past the last long one a run is cut ever finer, so that a new batch costs
-# little more than itself.
+# cost the least a batch. Past the last long one a run is cut finer, so that a new batch costs little more
+# than itself; not below 64, since a piece costs a process that runs it for the first time a millisecond.
 FIRST = (64, 256, 1024)
-LENGTHS = (2048, 256, 32)
-FINE = (8,)
+LENGTHS = (2048, 256, 64)
 # A batch takes 50 bytes, a state about as much as 64 batches: 25 MB.
 BATCHES_MAX = 500_000
 STATE_BATCHES = 64
@@ -172,7 +171,7 @@ def _cuts(seen: int, count: int) -> tuple[int, ...]:
     """The ends of the pieces, counted from the first of `count` batches after `seen` others."""
     end, cuts = seen + count, [cut for cut in FIRST if seen < cut <= seen + count]
     last = max([0, *(cut for cut in FIRST if cut <= end)])
-    for length in (*LENGTHS, *(FINE if last else ())):
+    for length in LENGTHS:
         first = max(last, seen) // length * length + length
         cuts += range(first, end + 1, length)
         last = max(last, end // length * length)
