@@ -222,6 +222,22 @@ def moving_mix(rng: np.random.Generator, days: int) -> Lived:
     return lived(rng, replace(made, tiers=tiers))
 
 
+def five_tiers(*, own: bool, falls_day: int | None = None) -> Maker:
+    """Days differ by three points, for all calls or for each of five tiers; one may fall from .9 to .5."""
+
+    def made(rng: np.random.Generator, days: int) -> Lived:
+        usual, share = plan(rng, days, a_day=240), np.full(days * 24, 0.2)
+        tiers, effect = {}, 0.03 * rng.normal(size=days)
+        for name in "abcde":
+            level = 0.9 + np.repeat(0.03 * rng.normal(size=days) if own else effect, 24)
+            if name == "a" and falls_day is not None:
+                level[falls_day * 24 :] -= 0.4
+            tiers[name] = (share, _within(level))
+        return lived(rng, replace(usual, tiers=tiers))
+
+    return made
+
+
 def complaints(rng: np.random.Generator, days: int) -> Lived:
     """Labels come from complaints: 5 % of calls have one, and read 66 where the truth is 94."""
     made = lived(rng, replace(plan(rng, days), good=np.full(days * 24, 0.94)))
@@ -328,6 +344,9 @@ LIVES = (
     Life("Tuesday deploys", deploys, {"blocked": 0.2}),
     Life("volume x3, then /10", volume, RARE),
     Life("a mix that doubles", moving_mix, {"no_go": 0.02, "caution": 2}),
+    Life("days differ, five tiers", five_tiers(own=False), RARE),
+    Life("each tier's days differ", five_tiers(own=True), RARE),
+    Life("one of five falls on day 20", five_tiers(own=False, falls_day=20)),
     Life("labels of complainers", complaints),
     Life("late labels", late, RARE),
     Life("weekly job", weekly_job, RARE),

@@ -126,3 +126,23 @@ async def test_a_few_calls_that_always_failed_leave_the_mix_to_explain_the_rest(
         report = await world.app.check_model_drift("m")
     assert report.verdict in ("go", "caution"), report.summary
     assert report.mix is not None
+
+
+async def test_a_thin_tier_is_found_though_days_differ(tmp_path: Path) -> None:
+    """Days move all calls, so that a label counts as a fifth: of a tier of 48 a day it counts for more."""
+    days, falls_on = 23, 20
+    found = []
+    rng = np.random.default_rng(11)
+    usual = 0.1 + 0.035 * rng.permutation(np.linspace(-1.6, 1.6, days))
+    for place, call in enumerate(calls("m", days, 0.0, a_day=A_DAY, seed=3)):
+        day, tier = place // A_DAY, "abcde"[place % 5]
+        bad = 0.5 if tier == "a" and day >= falls_on else usual[day]
+        outcome = float(rng.random() >= bad)
+        found.append(replace(call, outcome=outcome, segments={"tier": tier}))
+    async with open_world(tmp_path) as world:
+        await world.record(found)
+        report = await world.app.check_model_drift("m")
+    assert (report.verdict, report.status) == ("no_go", "degraded"), report.summary
+    assert report.segments is not None
+    assert report.segments[0].drifted
+    assert "tier=a" in report.segments[0].segment.split(",")

@@ -124,7 +124,7 @@ def sliced(
         log10_e = float(watch.evidence_nats[-1]) / math.log(10)
         evidence = evidence_of(log10_e, needed=rule.needed, guarantee=_guarantee(rule.needed))
         finding = _as_alone(stream, followed, own, zone=zone, weight=weight)
-        finding = finding or _finding(named, stream, days, followed)
+        finding = finding or _finding(named, stream, days, followed, spells)
         finding = finding and replace(finding, segment=named.segment, evidence=evidence)
         if finding is not None and _is_time(named.segment, frozenset(declared)):
             finding = replace(finding, status="shifted", notes=(TIME_ALONE,))
@@ -217,7 +217,9 @@ def _partitions(
         kept = followed.settled_cell(name, settled, spells=spells)
         own = worth[np.minimum(whole.hour.searchsorted(stream.hour), len(worth) - 1)]
         n, bad = days.of(stream, own)
-        return CellCounts(name, n, bad, _daily_offsets(stream, days, followed), settled=kept)
+        offsets = _daily_offsets(stream, days, followed)
+        spread = followed.dispersion_of(name, stream, spells=spells)
+        return CellCounts(name, n, bad, offsets, kept, spread)
 
     return [
         Partition(
@@ -295,12 +297,13 @@ def _mean(bad_rate: float, whole: RateStream) -> float:
 
 
 def _finding(
-    found: CellFinding, stream: RateStream, days: _Days, followed: FollowedRate
+    found: CellFinding, stream: RateStream, days: _Days, followed: FollowedRate, spells: Spells
 ) -> Finding | None:
     """A slice that has drifted for the worse, as the report's subject; None where it came later."""
     n, bad = days.of(stream)
+    spread = followed.dispersion_of(found.segment, stream, spells=spells)
     try:
-        fit = fit_onset(n, bad, first=max(days.baseline, 1), dispersion=followed.rule.dispersion)
+        fit = fit_onset(n, bad, first=max(days.baseline, 1), dispersion=spread)
     except NotEnoughData:
         return None
     onset, earliest, latest = [(days.first + k) * 24 for k in (fit.onset, fit.earliest, fit.latest)]
@@ -309,7 +312,7 @@ def _finding(
     now = stream.between(onset, None)
     before = stream.between(followed.hours.start_hour, followed.hours.end_hour)
     bad_rate = followed.expected_bad(before, now) if before.labels else found.baseline_bad_rate
-    return _told(now, (_mean(bad_rate, stream), found.baseline_n), begun, followed)
+    return _told(now, (_mean(bad_rate, stream), found.baseline_n), begun, followed, spread)
 
 
 def _newcomer(
@@ -320,17 +323,17 @@ def _newcomer(
     at = hour_start(first)
     begun = Onset(ts=at, earliest=at, latest=hour_end(first), shape="step")
     mean = _mean(followed.expected_bad(known, stream), stream)
-    told = _told(stream, (mean, known.labels), begun, followed)
+    told = _told(stream, (mean, known.labels), begun, followed, followed.rule.dispersion)
     log10_e = worse_nats(known, stream, followed, own) / math.log(10)
     found = evidence_of(log10_e, needed=COMPARISON_SUGGESTS, guarantee=GUARANTEE)
     return replace(told, segment=segment, status="shifted", evidence=found, notes=(NEWCOMER,))
 
 
 def _told(
-    now: RateStream, before: tuple[float, int], onset: Onset, followed: FollowedRate
+    now: RateStream, before: tuple[float, int], onset: Onset, followed: FollowedRate, spread: float
 ) -> Finding:
-    """A slice since its onset, against a mean of so many labels before."""
-    spread, hours, (mean, n) = followed.rule.dispersion, followed.hours, before
+    """A slice since its onset, against a mean of so many labels before; `spread`: its dispersion."""
+    hours, (mean, n) = followed.hours, before
     interval95 = difference_interval95(mean, n / spread, now.mean, now.labels / spread)
     return Finding(
         metric=now.metric,

@@ -87,8 +87,7 @@ def baseline_volume(
     means = bad / n
     spread = float(means.std(ddof=1)) if len(means) >= SD_DAYS_MIN else 0.0
     is_short = hours.end_hour - hours.start_hour < SEASON_HOURS_MIN
-    by_days = early_dispersion if is_short else daily_dispersion
-    dispersion = by_days(early.by_day()[1], _without_season(early, expected))
+    dispersion = _spread_of_days(early, expected, trimmed=is_short)
     fullest = float(baseline.n.max()) if len(baseline.n) else math.inf
     return Volume(max(baseline.labels / days, 1.0), dispersion, spread or None, fullest)
 
@@ -96,6 +95,11 @@ def baseline_volume(
 def first_weeks(followed: RateStream, hours: BaselineHours) -> RateStream:
     """The labels by which days and weeks are known: the baseline's, and those of two weeks from its start."""
     return followed.between(None, max(hours.end_hour, hours.start_hour + SEASON_HOURS_MIN))
+
+
+def _spread_of_days(early: RateStream, expected: Floats | None, *, trimmed: bool) -> Dispersion:
+    by_days = early_dispersion if trimmed else daily_dispersion
+    return by_days(early.by_day()[1], _without_season(early, expected))
 
 
 def _without_season(early: RateStream, expected: Floats | None) -> Floats:
@@ -185,6 +189,29 @@ class FollowedRate:
         if self.hours.declared_bad is None and abs(bad - self.baseline.bad_rate) < OTHER_MIN:
             return self.baseline.mean
         return 1 - bad if now.metric == "outcome" else bad
+
+    def dispersion_of(self, segment: str, part: RateStream, *, spells: Spells) -> float:
+        """The number of a slice's labels, less some spells, that carry one independent label's information.
+
+        A day that is bad for all calls moves a slice by as much, and chance makes more of it where labels are
+        few: of phi for n labels a day 1 + (phi - 1) m / n are left for m. What moves a slice alone its own
+        days tell.
+        """
+        end, of_whole = self.hours.end_hour, self.volume.dispersion.used
+        if not part.labels:
+            return of_whole
+        weeks_end = int(part.hour[0]) + SEASON_HOURS_MIN
+        early_end = max(end, weeks_end)
+
+        def learn() -> float:
+            early = part.between(None, early_end)
+            expected = None if self.expected is None else self.offsets_of(early)
+            own = _spread_of_days(early, expected, trimmed=weeks_end > end)
+            share = min(early.labels / own.days / self.volume.labels_per_day, 1.0)
+            return max(own.used, 1 + (of_whole - 1) * share)
+
+        remembered = self.stream.remembered or CachedStream(0)
+        return remembered.once((segment, spells, self.hours, self.rule), early_end, learn)
 
     def settled_cell(self, segment: str, days: int, *, spells: Spells) -> SettledPrefix | None:
         """The final days of one of its slices without some spells, from the baseline on."""

@@ -31,7 +31,7 @@ class CellCounts:
     """One slice's labels and bad outcomes, batch by batch; shapes (batches,), as all cells'.
 
     `offset`: expected log-odds of each batch less the slice's own, as for `watch_rate`; for all cells or none.
-    `settled`: its first batches after the baseline, as for `watch_rate`.
+    `settled`: its first batches after the baseline, as for `watch_rate`. `dispersion`: its own, for the rule's.
     """
 
     segment: str
@@ -39,6 +39,7 @@ class CellCounts:
     bad: Floats
     offset: Floats | None = None
     settled: SettledPrefix | None = None
+    dispersion: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,6 +160,7 @@ def _watch_cell(
     batch_hours: int,
     kept: PieceCache[RateWatch] | None,
 ) -> RateWatch:
+    rule = rule if cell.dispersion is None else replace(rule, dispersion=cell.dispersion)
     n, bad = check_counts(cell.n[:baseline], cell.bad[:baseline])
     n, bad = n / rule.dispersion, bad / rule.dispersion
     later, offset = cell.n[baseline:], cell.offset
