@@ -107,9 +107,9 @@ def borne_out_ms(now_ms: int, days: Mapping[int, int]) -> int | None:
     return None
 
 
-def is_newer(one_ms: int, other_ms: int) -> bool:
-    """Whether `one_ms` is the newer time; a time far ahead of the clock is a wrong one, and older."""
-    return other_ms < one_ms <= other_ms + AHEAD_MS
+def is_newer(one_ms: int, other_ms: int, now_ms: int) -> bool:
+    """Whether `one_ms` is the newer time; one that is still to come was told by a clock that was ahead, and is older."""
+    return other_ms < one_ms <= now_ms
 
 
 def is_recent(then_ms: int, now_ms: int, *, within_ms: int) -> bool:

@@ -113,10 +113,10 @@ class StandingVerdict(NamedTuple):
         """The worst of its parts as they read now."""
         return worst_verdict([part.at(now_ms, stale_after_ms) for part in self.parts])
 
-    def with_newer(self, said: PartVerdict) -> StandingVerdict:
-        """This verdict with one part replaced, unless the present part was asked later."""
+    def with_newer(self, said: PartVerdict, now_ms: int) -> StandingVerdict:
+        """This verdict with one part replaced, unless the present part was asked later, by now."""
         known: PartVerdict | None = getattr(self, said.part)
-        if known is not None and is_newer(known.ts_ms, said.ts_ms):
+        if known is not None and is_newer(known.ts_ms, said.ts_ms, now_ms):
             return self
         return self._replace(**{said.part: said})
 

@@ -306,8 +306,8 @@ async def test_of_two_processes_the_later_answer_stands(prepared: Path, tmp_path
     store = tmp_path / "gonogo.db"
     shutil.copy(prepared, store)
     async with (
-        Gonogo(settings(store), clock=lambda: NOW) as first,
-        Gonogo(settings(store), clock=lambda: NOW) as second,
+        Gonogo(settings(store), clock=lambda: NOW + 5) as first,
+        Gonogo(settings(store), clock=lambda: NOW + 5) as second,
     ):
         one, two = [(await app.stores()).decisions for app in (first, second)]
         two.say({"well": PartVerdict("drift", "no_go", NOW + 5)})
@@ -336,7 +336,7 @@ def test_the_order_of_writing_does_not_matter(said: list[PartVerdict], dice: Ran
     dice.shuffle(shuffled)
     standing = StandingVerdict()
     for part in shuffled:
-        standing = standing.with_newer(part)
+        standing = standing.with_newer(part, now_ms=1000)
     newest = [
         max((one for one in said if one.part == part), key=lambda one: one.ts_ms, default=None)
         for part in ("drift", "trust")

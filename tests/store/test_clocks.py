@@ -75,18 +75,24 @@ def said_of_drift(standing: dict[str, StandingVerdict]) -> str | None:
     return standing["m"].drift.verdict if standing["m"].drift else None
 
 
-async def test_a_check_by_a_clock_that_was_ahead_does_not_stand(app: Gonogo) -> None:
-    """The next check by a right one is the standing verdict, in this process and in another."""
+@pytest.mark.parametrize("ahead_ms", [90_000, 40 * DAY_MS])
+async def test_a_check_before_the_clock_was_set_back_does_not_stand(
+    app: Gonogo, clock: Clock, ahead_ms: int
+) -> None:
+    """The next check is the standing verdict, in this process and in another; until then the list tells of it."""
     log = (await app.stores()).decisions
-    log.say({"m": PartVerdict("drift", "unknown", NOW_MS + 40 * DAY_MS, NOW_MS)})
-    log.say({"m": PartVerdict("drift", "go", NOW_MS + 1, NOW_MS)})
+    log.say({"m": PartVerdict("drift", "unknown", NOW_MS + ahead_ms, NOW_MS)})
+    assert "of m is dated after now" in (await app.list_dependencies()).summary
+    clock.now_ms += 1
+    log.say({"m": PartVerdict("drift", "go", clock.now_ms, NOW_MS)})
     assert said_of_drift(await log.standing(["m"])) == "go"
+    assert "dated after now" not in (await app.list_dependencies()).summary
     await app.close()
     log = (await app.stores()).decisions
     assert said_of_drift(await log.standing(["m"])) == "go"
     look_before = PartVerdict("drift", "go", NOW_MS - 1, None)
     standing = StandingVerdict(PartVerdict("drift", "no_go", NOW_MS, None))
-    assert standing.with_newer(look_before) == standing
+    assert standing.with_newer(look_before, NOW_MS) == standing
 
 
 async def test_outcomes_of_calls_that_were_let_go_are_no_calls_of_now(

@@ -22,7 +22,7 @@ class Verdicts:
     def say(self, verdicts: Mapping[str, PartVerdict]) -> None:
         """Kept at once."""
         for name, said in verdicts.items():
-            self.last[name] = self.last.get(name, StandingVerdict()).with_newer(said)
+            self.last[name] = self.last.get(name, StandingVerdict()).with_newer(said, said.ts_ms)
 
     @property
     def heard_of(self) -> list[str]:

@@ -221,7 +221,7 @@ async def open_stores(
     """
     parts, writable = await _open_parts(settings, actor, looks_only=looks_only)
     db, telemetry = parts.db, parts.telemetry
-    decisions, incidents = StoredDecisions(db), StoredIncidents(db)
+    decisions, incidents = StoredDecisions(db, clock), StoredIncidents(db)
     routes = StoredRoutes(db)
     return Stores(
         db=db,

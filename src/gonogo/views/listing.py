@@ -15,6 +15,7 @@ from gonogo.records import VERDICTS_BY_SEVERITY, Dependency, RefusedRows, Verdic
 from gonogo.settings import Settings
 from gonogo.text.forms import counted, named
 from gonogo.text.row_notes import (
+    SKEW_MS,
     age_s,
     ahead_names_note,
     all_refused_text,
@@ -61,14 +62,12 @@ async def list_dependencies(
         telemetry, settings, {each.name: each.rev for each in page}, suspicion, now_ms=now_ms
     )
     doubtful = {name: doubt.writer for name, doubt in doubts.items()}
-    lines = [
-        _line(each, verdicts.get(each.name, NEVER_ASKED), now_ms, shadows, doubtful)
-        for each in page
-    ]
+    stored = ((each, verdicts.get(each.name, NEVER_ASKED)) for each in page)
+    lines = [_line(each, verdict, now_ms, shadows, doubtful) for each, verdict in stored]
     ahead = {line.dependency: line.ahead for line in lines if line.ahead is not None}
     newest = max((t for d in page if (t := d.newest_ts_ms) <= now_ms), default=None)
-    standing = [verdicts[name] for name in names if name in verdicts]
-    counts = Counter(one.verdict for one in standing)
+    standing = {name: verdicts[name] for name in names if name in verdicts}
+    counts = Counter(one.verdict for one in standing.values())
     never_asked = len(names) - len(standing)
     return DependencyList(
         verdict=worst_verdict([*counts, *(("unknown",) if never_asked else ())]),
@@ -76,6 +75,7 @@ async def list_dependencies(
         + _shadows_text([] if names is every else [n for n in every if n in shadows])
         + doubts_text(doubtful)
         + ahead_names_note(ahead)
+        + _early_verdicts_text(standing, now_ms)
         + all_refused_text(lost),
         as_of=rfc3339(now_ms),
         data_age_s=age_s(newest, now_ms),
@@ -151,6 +151,17 @@ def _summary(counts: Counter[Verdict], never_asked: int, *, query: str | None, m
 
 def _shadows_text(names: list[str]) -> str:
     return f" Not counted, as a shadow: {named(names)}." if names else ""
+
+
+def _early_verdicts_text(verdicts: Mapping[str, CurrentVerdict], now_ms: int) -> str:
+    """The sentence, after a blank, of verdicts that are dated after now; empty where there is none."""
+    names = [n for n, one in verdicts.items() if (one.as_of_ms or 0) > now_ms + SKEW_MS]
+    if not names:
+        return ""
+    return (
+        f" The verdict of {named(names)} is dated after now: it was given before the clock was set"
+        " back, or by one that was ahead. Ask again."
+    )
 
 
 def _next_actions(lines: list[DependencyLine], query: str | None) -> list[NextAction]:

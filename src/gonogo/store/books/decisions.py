@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import get_args
 
-from gonogo.clock import borne_out_ms, is_newer
+from gonogo.clock import borne_out_ms, is_newer, wall_clock_ms
 from gonogo.records import Decision, Part, PartVerdict, StandingVerdict
 from gonogo.store.books.audit import (
     COLUMNS,
@@ -68,6 +68,7 @@ def _fold(
     stream: bytes,
     digest: bytes,
     says: PartVerdict | None,
+    now_ms: int,
 ) -> None:
     """Write a check, into the row of the one before it where nothing has changed."""
     shard = shard_of(decision)
@@ -79,7 +80,7 @@ def _fold(
     if known:
         return
     if says is not None and decision.dependency is not None:
-        write_verdicts(conn, {decision.dependency: says})
+        write_verdicts(conn, {decision.dependency: says}, now_ms=now_ms)
     last = conn.execute(
         "SELECT id, digest, last_ts_ms FROM decision WHERE stream = ? AND shard = ?"
         " ORDER BY last_ts_ms DESC, id DESC LIMIT 1",
@@ -143,8 +144,8 @@ def _prune(conn: Connection, before_ms: int, shard: str) -> int:
 class StoredDecisions:
     """The log of one store, as one process writes it (`ports.telemetry.DecisionLog`)."""
 
-    def __init__(self, db: Engine) -> None:
-        self._db = db
+    def __init__(self, db: Engine, clock: Callable[[], int] = wall_clock_ms) -> None:
+        self._db, self._clock = db, clock
         self._queued: dict[str, Decision] = {}
         self._written: deque[str] = deque()
         # What this process has said and may not find in the store yet.
@@ -163,7 +164,7 @@ class StoredDecisions:
 
         def work(conn: Connection) -> None:
             self._written.append(decision.id)
-            _fold(conn, decision, _stream(decision), _digest(decision), says)
+            _fold(conn, decision, _stream(decision), _digest(decision), says, self._clock())
 
         if says is not None and decision.dependency is not None:
             self._hear(decision.dependency, says)
@@ -253,11 +254,14 @@ class StoredDecisions:
         names = sorted(verdicts)
         for start in range(0, len(names), _SAID_AT_ONCE):
             some = {name: verdicts[name] for name in names[start : start + _SAID_AT_ONCE]}
-            self._db.submit(partial(write_verdicts, verdicts=some))
+            self._db.submit(partial(self._write, some))
+
+    def _write(self, verdicts: Mapping[str, PartVerdict], conn: Connection) -> None:
+        write_verdicts(conn, verdicts, now_ms=self._clock())
 
     def _hear(self, name: str, said: PartVerdict) -> None:
         known = self._said.get((name, said.part))
-        if known is None or not is_newer(known.ts_ms, said.ts_ms):
+        if known is None or not is_newer(known.ts_ms, said.ts_ms, self._clock()):
             self._said[name, said.part] = said
 
     async def standing(self, names: Sequence[str] | None = None) -> dict[str, StandingVerdict]:
@@ -274,6 +278,7 @@ class StoredDecisions:
 
     def heard(self, stored: Mapping[str, StandingVerdict]) -> dict[str, StandingVerdict]:
         """Read stored standing verdicts, overlaid by what this process has answered since."""
+        now_ms = self._clock()
         found: dict[str, StandingVerdict] = {}
         for name, standing in stored.items():
             for part in get_args(Part):
@@ -281,11 +286,13 @@ class StoredDecisions:
                 known: PartVerdict | None = getattr(standing, part)
                 if said is None:
                     continue
-                if known is not None and (known == said or is_newer(known.ts_ms, said.ts_ms)):
+                if known is not None and (
+                    known == said or is_newer(known.ts_ms, said.ts_ms, now_ms)
+                ):
                     # Written, or another process asked later: the store has it from here on.
                     del self._said[name, part]
                 else:
-                    found[name] = found.get(name, standing).with_newer(said)
+                    found[name] = found.get(name, standing).with_newer(said, now_ms)
         return found
 
     async def prune(self, now_ms: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gonogo.clock import AHEAD_MS
 from gonogo.records import PartVerdict, StandingVerdict, Verdict
 from gonogo.store.engine import Connection
 
@@ -13,9 +12,10 @@ _NAMES_A_QUERY = 500
 STANDING = "s.drift, s.drift_ms, s.drift_data_ms, s.trust, s.trust_ms, s.trust_data_ms"
 
 
-def write_verdicts(conn: Connection, verdicts: Mapping[str, PartVerdict]) -> None:
+def write_verdicts(conn: Connection, verdicts: Mapping[str, PartVerdict], *, now_ms: int) -> None:
     """Keep one part of several dependencies; of two processes' answers the later one stays.
 
+    One that is dated after now was said before the clock was set back, and stands in nobody's way.
     In the order of the names, so that two writers of many never wait for each other in a circle.
     """
     for name, said in sorted(verdicts.items()):
@@ -26,9 +26,8 @@ def write_verdicts(conn: Connection, verdicts: Mapping[str, PartVerdict]) -> Non
             f" ON CONFLICT (dependency_id) DO UPDATE SET {part} = excluded.{part},"
             f" {part}_ms = excluded.{part}_ms, {part}_data_ms = excluded.{part}_data_ms"
             f" WHERE standing.{part}_ms IS NULL OR excluded.{part}_ms >= standing.{part}_ms"
-            # One that is far ahead was said by a clock that was wrong, and stands in nobody's way.
-            f" OR standing.{part}_ms > excluded.{part}_ms + {AHEAD_MS}",
-            (said.verdict, said.ts_ms, said.data_ms, name),
+            f" OR standing.{part}_ms > ?",
+            (said.verdict, said.ts_ms, said.data_ms, name, now_ms),
         )
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gonogo.clock import AHEAD_MS, is_newer
 from gonogo.errors import StoreError
 from gonogo.store.books.audit import verify_chain
 from gonogo.store.books.route_codec import routes_of
@@ -210,21 +209,20 @@ class _NewestCheck(NamedTuple):
         """Whether it is what stands: by its words. Clocks that went back date the same word anew."""
         if self.stored_ms is None:
             return False
-        is_later = self.asked_ms == self.stored_ms or is_newer(self.asked_ms, self.stored_ms)
-        return self.stored == self.verdict or not is_later
+        return self.stored == self.verdict or self.stored_ms > self.asked_ms
 
 
 def _standing(connection: Connection, now_ms: int) -> Mapping[tuple[str, str], _NewestCheck]:
     """Read by dependency and part the newest check of the whole, and the stored standing verdict.
 
-    What is dated ahead of now was said by a clock that was wrong, and is passed over.
+    What is dated after now was said before the clock was set back, and is passed over.
     """
     found = {}
     for name, kind, inputs, verdict, asked_ms, *stored in connection.execute(_ASKED).fetchall():
         asked = _parsed(inputs)
         if not isinstance(asked, dict):
             continue  # named among the log's entries
-        if asked_ms <= now_ms + AHEAD_MS and asked.keys() <= {"dependency", "detail"}:
+        if asked_ms <= now_ms and asked.keys() <= {"dependency", "detail"}:
             part = _PARTS[kind]
             standing = stored[0:2] if part == "drift" else stored[2:4]
             found[name, part] = _NewestCheck(verdict, asked_ms, *standing)
