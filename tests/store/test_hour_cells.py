@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from binascii import a2b_base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -18,10 +18,10 @@ import engines
 from counted_cells import counted_cells
 from gonogo.app import Gonogo
 from gonogo.detectors.packed_bins import unpack
-from gonogo.ingest.hour_cells.cell_table import parse_cell, parse_cells
+from gonogo.ingest.hour_cells.cell_table import parse_cell
 from gonogo.ingest.observation import parse_observation
 from gonogo.ports.hour_cells import HourCell
-from gonogo.records import DAY_MS, HOUR_MS, Decision, Observation, Rejection
+from gonogo.records import DAY_MS, Decision, Observation
 from gonogo.settings import BudgetSettings, DependencySettings, Settings
 from gonogo.store.engine import Connection
 from gonogo.store.observations.forget import ForgottenRows, Selection
@@ -281,85 +281,6 @@ async def test_two_rows_of_one_cell_in_a_batch_are_no_correction(tmp_path: Path)
         assert (known.n, known.newest_ts_ms) == (1, last_ms)
         assert (await telemetry.record_cells([dearer], NOW_MS)).duplicates == 1
         assert await damages(app) == []
-
-
-GOOD = counted_cells(
-    [{"dependency": "m", "ts": START_MS / 1000, "latency_ms": 12.0, "outcome": 1.0, "cost_usd": 2}]
-)[0]
-
-
-@pytest.mark.parametrize(
-    ("change", "field", "said"),
-    [
-        ({"cell_version": 2}, "cell_version", "must be 1"),
-        ({"dependency": ""}, "dependency", "is required"),
-        ({"hour": START_MS / 1000 + 60}, "hour", "whole hour"),
-        ({"newest_ts": START_MS / 1000 + 3600}, "newest_ts", "in the hour"),
-        ({"hour": 4e9}, "hour", "a day ahead"),
-        ({"errors": 2}, "errors", "between 0 and 1"),
-        ({"slo_met": 2}, "slo_met", "between 0 and 1"),
-        ({"ok_good": -1}, "ok_good", "between 0 and 1"),
-        ({"cost_usd_sum": 2}, "cost_usd_sum", "in 1e-6 of its unit"),
-        ({"latency_ms_bins": {"17274": 5}}, "latency_ms_sum", "by its bins"),
-        ({"outcome_bins": {"900": 1}}, "outcome_bins", "between -141 and 140"),
-        ({"outcome_bins": "[1]"}, "outcome_bins", "must be an object"),
-        ({"latency": 3}, "latency", "no column of this table"),
-        ({"n": 1.5}, "n", "whole number"),
-        ({"error_counts": {"timeout": 3}}, "error_counts", "counts 3 of 0"),
-        ({"confidence_good_bins": {"140": 1}}, "confidence_labelled_bins", ""),
-    ],
-)
-def test_a_wrong_cell_is_refused_with_its_column(
-    change: dict[str, object], field: str, said: str
-) -> None:
-    """The first problem, its column, and what to do."""
-    assert isinstance(parse_cell(GOOD, now_ms=NOW_MS), HourCell)
-    found = parse_cell(GOOD | change, now_ms=NOW_MS, position=7)
-    if field == "confidence_labelled_bins":
-        assert not isinstance(found, HourCell)
-        return
-    assert not isinstance(found, HourCell), found
-    assert (found.position, found.field, found.dependency) == (
-        7,
-        field,
-        "m" * (field != "dependency"),
-    )
-    assert said in found.problem
-
-
-def test_text_and_objects_are_the_same_cell() -> None:
-    """CSV has numbers and objects as text."""
-    as_text = {
-        key: json.dumps(value) if isinstance(value, dict) else str(value)
-        for key, value in GOOD.items()
-    }
-    assert parse_cell(as_text, now_ms=NOW_MS) == parse_cell(GOOD, now_ms=NOW_MS)
-    assert GOOD["hour"] * 1000 % HOUR_MS == 0
-
-
-@pytest.mark.parametrize("form", [dict, json.dumps])
-def test_among_many_cells_a_wrong_one_is_refused_alone(
-    form: Callable[[dict[str, int]], object],
-) -> None:
-    """Whatever is wrong with its bins, and whether these are objects or text: its column, and no other cell."""
-    wrong = {
-        3: ({"17274": 10**12 + 1}, "latency_ms_bins", "must be between 0"),
-        11: ({"99999": 1}, "latency_ms_bins", "must be between 0 and 34000"),
-        29: ({"17274": 1, "17900": 1}, "latency_ms_sum", "by its bins"),
-    }
-    bins = {at: bins for at, (bins, _, _) in wrong.items()}
-    rows = [
-        (at, GOOD | {"latency_ms_bins": form(bins.get(at, GOOD["latency_ms_bins"]))})
-        for at in range(40)
-    ]
-    found = parse_cells(rows, now_ms=NOW_MS)
-    good = parse_cell(GOOD, now_ms=NOW_MS)
-    assert [at for at, one in enumerate(found) if one != good] == list(wrong)
-    for at, (_, column, said) in wrong.items():
-        refused = found[at]
-        assert isinstance(refused, Rejection)
-        assert (refused.position, refused.field) == (at, column)
-        assert said in refused.problem
 
 
 async def test_a_cell_that_an_earlier_gonogo_stored_is_the_same_cell(tmp_path: Path) -> None:

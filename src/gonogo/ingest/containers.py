@@ -19,6 +19,8 @@ from gonogo.ingest.jsonl import read_jsonl
 from gonogo.ingest.numbered_lines import Row, Source, content_up_to, numbered_lines
 from gonogo.records import Rejection
 
+# Every row of a table of hour cells says of which version of the table it is.
+CELL_MARK = "cell_version"
 DOCUMENT_BYTES_MAX = 512 * 1024 * 1024
 _ZIP_ZSTD = 93
 # Of an entry: mark, version, flags, packing, time, date, checksum, two sizes, and those of name and extra field.
@@ -77,7 +79,11 @@ def contents_of(source: Source, stated: str | None) -> Contents:
     if container == "eval":
         return Contents("json", _archive(source))
     rows = column_rows(source, is_parquet=container == "parquet")
-    return Contents(container, ((n, row, content_of(row)) for n, row in enumerate(rows, 1)))
+    # A cell needs no id made of its content: it is known by what it counts.
+    return Contents(
+        container,
+        ((n, row, b"" if CELL_MARK in row else content_of(row)) for n, row in enumerate(rows, 1)),
+    )
 
 
 def _container(source: Source, stated: str | None) -> Container:

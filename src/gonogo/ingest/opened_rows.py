@@ -10,7 +10,7 @@ from typing import cast
 
 from gonogo.errors import DataError, plain
 from gonogo.ingest.column_names import note_values, recognised, suggestion
-from gonogo.ingest.containers import Contents, content_of, contents_of
+from gonogo.ingest.containers import CELL_MARK, Contents, content_of, contents_of
 from gonogo.ingest.formats import format_of, named_format
 from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
 from gonogo.ingest.mapping import ColumnMap
@@ -21,8 +21,6 @@ from gonogo.ingest.understanding import Understanding
 from gonogo.records import Rejection
 
 CELLS = "cells"
-# Every row of a table of hour cells says of which version of the table it is.
-_MARK = "cell_version"
 # Broken lines that may stand before the first record.
 LOOKED_AT_MAX = 1_000
 # Records that say what the columns of JSON hold.
@@ -72,7 +70,7 @@ def opened_rows(
         if len(head) == LOOKED_AT_MAX:
             break
     rows: Iterator[Row | Rejection] = chain(head, contents.records)
-    if stated == CELLS or (stated is None and isinstance(first, Mapping) and _MARK in first):
+    if stated == CELLS or (stated is None and isinstance(first, Mapping) and CELL_MARK in first):
         return OpenedRows(rows, mapping, None, is_cells=True)
     found = _format(source, mapping, stated, first)
     if found is None and contents.container != "csv" and (key := _list_of_rows(first)) is not None:
