@@ -58,6 +58,21 @@ DAMAGES = {
         "rollups",
         "DELETE FROM series WHERE id = (SELECT max(id) FROM series)",
     ),
+    "a revision": ("revisions", "UPDATE dependency SET rev = 0 WHERE name = 'm'"),
+    "a kept score": ("kept scores", "UPDATE kept_score SET lower_e6 = score_e6 + 1"),
+    "a cached answer": (
+        "cached answers",
+        "INSERT INTO state_cache SELECT id, 'signals/1', 1, {blob} FROM dependency WHERE name = 'm'",
+    ),
+    "a grade of no call": (
+        "grades",
+        "INSERT INTO grade SELECT id, 600000, 1, 1, 0, 5 FROM dependency WHERE name = 'm'",
+    ),
+    "more arrivals than calls": ("arrivals", "UPDATE arrival_day SET n = n + 1000"),
+    "a late arrival of nobody": (
+        "late arrivals",
+        "INSERT INTO late_arrival SELECT id, 99999, 5, 9 FROM dependency WHERE name = 'm'",
+    ),
     "a repeated check": ("log", "UPDATE decision SET count = count + 1 WHERE action = 0"),
 }
 # What nothing else says again.
@@ -114,6 +129,7 @@ async def app(tmp_path: Path) -> AsyncIterator[Gonogo]:
         Gonogo(settings, clock=lambda: NOW_MS, actor="otlp") as traffic,
     ):
         await filled(opened, traffic)
+        await opened.get_trust_score_health()  # keeps a score of each
         yield opened
 
 

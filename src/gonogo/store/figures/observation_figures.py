@@ -13,10 +13,12 @@ from gonogo.errors import StoreError
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.figures.figure import Figure, Figures
+from gonogo.store.figures.kept_figures import compare_kept, mend_kept
 from gonogo.store.figures.row_figures import RowsRead
 from gonogo.store.hour_cells.stored_cells import cells_after, contribute, golden_of
 from gonogo.store.observations.catalogue import VALUES_MAX, Catalogue, CommittedIds
 from gonogo.store.observations.cells import COUNTS, Cells, daily
+from gonogo.store.observations.grades import GradeKey, grade_change
 from gonogo.store.observations.observation_counts import recount as recount_all
 from gonogo.store.observations.observation_counts import versions_of, whole_of
 from gonogo.store.observations.rebuild import ROWS_AFTER
@@ -129,7 +131,7 @@ class _Dependency:
             figure.amiss.append(f"{self.name}: {len(amiss)} of {len(keys)}")
 
     def compare_rest(self, rows_kept: _RowSums) -> None:
-        """Golden answers, outputs per input, and which metrics there are."""
+        """Golden answers, grades, outputs per input, and which metrics there are."""
         day = 0 if self.from_ms is None else self.from_ms // DAY_MS
         run = self.connection.execute
         golden = run(
@@ -142,6 +144,12 @@ class _Dependency:
             {tuple(row[:4]): tuple(row[4:]) for row in golden if any(row[4:])},
             dict(rows_kept.golden),
         )
+        grades = run(
+            "SELECT dependency_id, hour, judge_id, judge_grade, person_grade, n FROM grade"
+            " WHERE dependency_id = ? AND hour >= ?",
+            (self.id, 24 * day),
+        )
+        self._compare("grades", {tuple(row[:5]): row[5] for row in grades}, rows_kept.grades)
         days = run(
             "SELECT version_id, day, input_hash, output_hash, n FROM answer_day"
             " WHERE dependency_id = ? AND day >= ?",
@@ -231,7 +239,9 @@ class _Dependency:
 class _RowSums:
     """Sums over rows that have no place in the rollups."""
 
-    def __init__(self) -> None:
+    def __init__(self, rule: Rule) -> None:
+        self._bar_e6 = rule.bar_e6
+        self.grades: Counter[GradeKey] = Counter()
         self.golden: dict[tuple[int, int, int, int], tuple[int, int]] = {}
         self.answers: Counter[tuple[int, int, int, int]] = Counter()
         self.metrics: set[str] = set()
@@ -239,6 +249,8 @@ class _RowSums:
     def add(self, rows: list[Row]) -> None:
         for row in rows:
             self.add_golden(golden_change(row, 1))
+            if (grade := grade_change(row, 1, self._bar_e6)) is not None:
+                self.grades[grade[0]] += grade[1]
             if row.input_hash is not None and row.output_hash is not None:
                 day = row.ts_ms // DAY_MS
                 self.answers[row.version_id, day, row.input_hash, row.output_hash] += 1
@@ -270,10 +282,11 @@ def compare_dependency(connection: Connection, name: str) -> Figures:
         return figures
     one.compare_counts()
     one.compare_ids()
+    compare_kept(connection, (one.id, one.name), figures)
     read = RowsRead(connection, (one.id, name), figures)
     has_names = read.has_its_names()
     cells: Cells = {}
-    kept = _RowSums()
+    kept = _RowSums(one.rule)
     slices = Slices(one.finder, one.id, one.rule)
     for rows in one.rows():
         if read.can_read(rows) and has_names and read.is_whole:
@@ -317,3 +330,4 @@ def recount(connection: Connection, name: str) -> None:
         " WHERE dependency_id = ? AND values_seen <= ?",
         (found, VALUES_MAX),
     )
+    mend_kept(connection, found)

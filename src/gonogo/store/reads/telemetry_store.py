@@ -21,6 +21,7 @@ from gonogo.records import (
 from gonogo.settings import Settings
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
+from gonogo.store.reads.cached_answers import opened, sealed
 from gonogo.store.reads.cost_store import CostReads
 from gonogo.store.reads.queries import Slice
 from gonogo.store.reads.signal_store import SignalReads
@@ -219,15 +220,16 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         return await self._database.read(partial(read_golden, dependency=dependency))
 
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
-        """A throw-away detector state: (the hour it stands at, its bytes), or None."""
+        """A throw-away detector state: (the hour it stands at, its bytes), or None, also where it was damaged."""
 
         def work(connection: Connection) -> tuple[int, bytes] | None:
-            found: tuple[int, bytes] | None = connection.execute(
+            found = connection.execute(
                 "SELECT hour, state FROM state_cache WHERE key = ? "
                 "AND dependency_id = (SELECT id FROM dependency WHERE name = ?)",
                 (key, dependency),
             ).fetchone()
-            return found
+            state = None if found is None else opened(bytes(found[1]))
+            return None if state is None else (int(found[0]), state)
 
         return await self._database.read(work)
 
@@ -254,7 +256,7 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
                 {
                     "key": key,
                     "hour": hour,
-                    "state": state,
+                    "state": sealed(state),
                     "name": dependency,
                     "rev": rev,
                     "day_ms": DAY_MS,
