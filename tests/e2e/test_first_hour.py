@@ -98,19 +98,6 @@ def test_lines_that_are_refused_alike_are_told_once(tmp_path: Path) -> None:
     assert "nothing of it was taken" in done.stdout
 
 
-def test_milliseconds_are_told_from_times_ahead(tmp_path: Path) -> None:
-    """As JavaScript counts them: what to type is said, and typed."""
-    source = tmp_path / "calls.jsonl"
-    source.write_text(lines([{"dependency": "m", "ts": 1_772_000_000_000 + i} for i in range(9)]))
-    refused = typed("ingest", str(source), store=tmp_path / "s.db")
-    assert (
-        "ts: seems to be in milliseconds; give seconds (of a file: --map 'FIELD=COLUMN*0.001')"
-        in refused.stdout
-    )
-    taken = typed("ingest", str(source), "--map", "ts=ts*0.001", store=tmp_path / "s.db")
-    assert taken.stdout.startswith("9 accepted")
-
-
 @pytest.mark.parametrize(
     ("columns", "taken", "expected"),
     [

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from gonogo.border.characters import NAME_CHARS_MAX, UnclearName, name_of
 from gonogo.errors import plain
 from gonogo.ingest.cell_words import is_other_money, outcome_of_word
-from gonogo.ingest.times import LIKE, duration_ms, epoch_ms
+from gonogo.ingest.times import LIKE, duration_ms, epoch_ms, is_day_number
 from gonogo.records import JUDGE
 
 OUTPUT_BYTES_MAX = 64 * 1024
@@ -28,6 +28,7 @@ TOKENS_MAX = 10**9
 NUMBER_ABS_MAX = 1e12
 SECONDS_MAX = 10**11
 TS_MS_MIN = 946_684_800_000  # 2000-01-01
+TICKS_A_SECOND = (10**9, 10**6, 10**3)
 # As floats: comparing one with an integer takes longer.
 _SECONDS_MIN, _SECONDS_MAX = TS_MS_MIN / 1000, float(SECONDS_MAX)
 _EXACT_MAX = 2.0**53
@@ -239,16 +240,25 @@ def time_ms(value: object) -> int:
         raise RefusedError(f"must be RFC 3339 text or Unix seconds, got {got(value)}")
     elif isinstance(value, float) and not math.isfinite(value):
         raise RefusedError("must be finite")
-    elif TS_MS_MIN <= value <= SECONDS_MAX * 1000:
-        # As JavaScript and Java count; seconds of that size are of the year 31,000.
+    elif is_day_number(value):
         raise RefusedError(
-            "seems to be in milliseconds; give seconds (of a file: --map 'FIELD=COLUMN*0.001')"
+            "seems to be a spreadsheet's day number, which has no time zone; state its zone (--timezone)"
         )
     else:
-        ts_ms = round(max(0, min(value, SECONDS_MAX)) * 1000)
+        # An integer may have 400 digits: clip before it meets a float.
+        ts_ms = round(max(0, min(value, 10**20)) * 1000 / ticks_a_second(value))
     if ts_ms < TS_MS_MIN:
         raise RefusedError("is before 2000")
     return ts_ms
+
+
+def ticks_a_second(value: float) -> int:
+    """The unit of a time since 1970, by its size: seconds, or 1e-3, 1e-6 or 1e-9 of one.
+
+    JavaScript and Java count in milliseconds, Python and databases also in finer ones. No time since 2000 in one of them
+    is before the year 31,000 in the next longer one.
+    """
+    return next((ticks for ticks in TICKS_A_SECOND if value >= TS_MS_MIN // 1000 * ticks), 1)
 
 
 def output(value: object) -> str:

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from gonogo.errors import ParameterError, plain
+from gonogo.records import DAY_MS
 
 LIKE = "2026-04-01T12:00:00Z"
 
 # RFC 3339, and what pandas, SQL, spreadsheets, mail and web servers make of it: no zone, `+0000`, `UTC`, a
 # date alone, a comma before the fraction, 28.10.2026, 2026/10/28, 28/Oct/2026:09:05:00, Oct 28, 2026, an hour of one
-# digit or with PM.
+# digit or with PM, a zone's abbreviation, and the zone in brackets that Java writes after its offset.
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = re.compile(
     r"(?:(?P<day>\d{4}([-/])\d\d\2\d\d)|(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})"
     r"|(?:[A-Za-z]{3}, )?(?P<d2>\d{1,2})[ /-](?P<name>[A-Za-z]{3})[ /-](?P<y2>\d{4})"
     r"|(?P<name3>[A-Za-z]{3})[a-z]* (?P<d3>\d{1,2}),? (?P<y3>\d{4}))"
     r"(?:[Tt :,]+(?P<clock>\d{1,2}:\d\d(?::\d\d)?)(?:[.,](?P<part>\d{1,12}))?(?: ?(?P<half>[AaPp][Mm]))?"
-    r" ?(?P<zone>[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?",
+    r" ?(?P<zone>[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?|(?P<called>[A-Z]{2,5}))?(?:\[[\w/+-]+\])?)?",
     re.ASCII,
 )
 # Day and month of 10/11/2026 can be mistaken; one with 28/11/2026 beside it in its column cannot.
 _YEAR_LAST = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})\b(.*)", re.ASCII | re.DOTALL)
 _SHORT_YEAR = re.compile(r"(\d{1,2})/(\d{1,2})/(\d\d)\b(?!/)(.*)", re.ASCII | re.DOTALL)
 _MONTHS_OF_YEAR = 12
+# Day 0 of Excel, LibreOffice and Google Sheets for every day since March 1900.
+_DAY_0, _DAY_2000, _DAY_2100 = datetime(1899, 12, 30), 36_526, 73_051  # noqa: DTZ001 - of any zone
 _UNITS_MS = {
     **dict.fromkeys(("ns", "nanoseconds"), 1e-6),
     **dict.fromkeys(("us", "\u00b5s", "\u03bcs", "microseconds"), 1e-3),
@@ -61,16 +64,36 @@ def epoch_ms(text: str, zone: tzinfo | None = None) -> int | None:
     stated = found["zone"]
     if stated is None and zone is None:
         raise ValueError(f"has no time zone; write it like {LIKE} or state its zone (--timezone)")
-    offset = "" if stated is None else _offset(stated)
+    offset = "" if stated is None or found["called"] else _offset(stated)
     part = f".{found['part']}" if found["part"] else ""
     clock = _clock(found["clock"] or "00:00", found["half"])
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}{part}{offset}")
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
+    except ValueError:
+        raise ValueError("is no time that exists") from None
+    if found["called"]:
+        moment = _called(moment, found["called"], zone)
+    elif moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    try:
         return round(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
         raise ValueError("is no time that exists") from None
+
+
+def _called(moment: datetime, name: str, zone: tzinfo | None) -> datetime:
+    """A time with its zone's abbreviation, of which several zones have the same: IST is India's and Israel's.
+
+    Raises:
+        ValueError: the stated zone, or none, is not called so at that time.
+    """
+    for fold in (0, 1):  # where clocks are set back, the name says which of the two it is
+        found = moment.replace(tzinfo=zone, fold=fold)
+        if zone is not None and found.tzname() == name:
+            return found
+    raise ValueError(
+        f"ends in {name}, as the times of several zones do; state the one that is meant (--timezone Europe/Berlin)"
+    )
 
 
 def _day(found: re.Match[str]) -> str:
@@ -137,6 +160,19 @@ def duration_ms(text: str) -> float | None:
     return total if told and at == len(told) else None
 
 
+def is_day_number(value: object) -> bool:
+    """Whether a number is a time as spreadsheets count it: days since the end of 1899, of the years 2000 to 2099.
+
+    As Unix seconds it would be a time of the first day of 1970.
+    """
+    return isinstance(value, int | float) and _DAY_2000 <= value < _DAY_2100
+
+
+def _of_day_number(days: float, zone: tzinfo) -> datetime:
+    # To a millisecond: a double holds a day's part to a microsecond.
+    return (_DAY_0 + timedelta(milliseconds=round(days * DAY_MS))).replace(tzinfo=zone)
+
+
 def localized(values: dict[str, object], zone: tzinfo | None) -> dict[str, object]:
     """The fields of an observation, with times that state no zone read in this one."""
     if zone is None:
@@ -144,6 +180,8 @@ def localized(values: dict[str, object], zone: tzinfo | None) -> dict[str, objec
     changed = dict(values)
     for name in ("ts", "outcome_ts"):
         stated = values.get(name)
+        if isinstance(stated, int | float) and is_day_number(stated):
+            changed[name] = _of_day_number(stated, zone).timestamp()
         if isinstance(stated, str):
             try:
                 read = epoch_ms(stated, zone)

@@ -278,6 +278,12 @@ class _FileCounter:
                     return f"told.{name}"
                 return f"timezone({quoted(str(self._zone))}, CAST(told.{name} AS TIMESTAMP))"
             seconds = f"CAST(told.{name} AS DOUBLE)"
+            least = checked.TS_MS_MIN // 1000
+            units = " ".join(
+                f"WHEN {seconds} >= {least * ticks} THEN {seconds} / {ticks}"
+                for ticks in checked.TICKS_A_SECOND
+            )
+            seconds = f"CASE {units} ELSE {seconds} END"
             return f"CASE WHEN {seconds} BETWEEN 0 AND {checked.SECONDS_MAX} THEN to_timestamp({seconds}) END"
         if name not in _NUMBERS and not name.startswith("metric_"):
             return f"CAST(told.{name} AS VARCHAR)"
