@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from gonogo.cli.screen import grid
+from gonogo.cli.screen import Screen, grid
 from gonogo.text.forms import Table
 
 INCIDENT = "inc-1M8AJKAFZMNTZEEJ"
@@ -34,3 +34,14 @@ def test_a_long_text_is_folded_where_it_has_room() -> None:
     said = captured.get().splitlines()
     assert [word for line in said for word in line.split() if word in words] == words
     assert len({len(line) - len(line.lstrip()) for line in said[3:]}) == 1
+
+
+def test_a_cell_in_a_pipe_is_one_cell_and_no_formula(capsys: pytest.CaptureFixture[str]) -> None:
+    """What others named stands in it; numbers with a sign stay numbers."""
+    row = ("a\tb\r\nc", "=cmd|' /C calc'!A1", "@SUM(1)", "-2+3", "-3.2", "+1,200", "-4 %", "go")
+    Screen(as_json=False).table(Table("decisions", tuple("abcdefgh"), (row,)))
+    cells = capsys.readouterr().out.splitlines()[1].split("\t")
+    assert cells == [
+        *("a b c", "'=cmd|' /C calc'!A1", "'@SUM(1)", "'-2+3"),
+        *("-3.2", "+1,200", "-4 %", "go"),
+    ]

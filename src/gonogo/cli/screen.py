@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,8 @@ COLUMN_GAP = 3
 ROOM_MIN = 32
 INDENT = 2
 UNDER_INDENT = 4
+# The begin of what a spreadsheet would run; a number with a sign is none.
+_FORMULA = re.compile(r"[=@]|[+-](?![\d.,]+ ?%?$)")
 
 
 class Screen:
@@ -70,7 +73,8 @@ class Screen:
             width = self._width()
             self._render(grid(cut(table, width) if one_line else table, width))
         else:
-            self.line("\n".join("\t".join(row) for row in (table.columns, *table.rows)))
+            rows = (table.columns, *table.rows)
+            self.line("\n".join("\t".join(map(_tsv_cell, row)) for row in rows))
 
     def _width(self) -> int:
         return min(shutil.get_terminal_size().columns, WIDTH_MAX)
@@ -82,6 +86,12 @@ class Screen:
         with console.capture() as captured:
             console.print(*parts, sep="\n")
         self.line("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _tsv_cell(text: str) -> str:
+    """A cell that stays one, and that no spreadsheet runs: foreign names and reasons stand in it."""
+    cell = " ".join(text.splitlines()).replace("\t", " ")
+    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def _typed(said: Words) -> Words:
