@@ -18,11 +18,12 @@ LEFT JOIN kept_score k ON k.dependency_id = d.id WHERE d.id = ?
 _OUT_OF_ORDER = "NOT (lower_e6 BETWEEN 0 AND score_e6 AND upper_e6 BETWEEN score_e6 AND 1000000)"
 _SCORES = f"SELECT count(*), sum(CASE WHEN {_OUT_OF_ORDER} THEN 1 ELSE 0 END) FROM kept_score WHERE dependency_id = ?"  # noqa: S608 - constant text
 _CACHED = "SELECT key, state FROM state_cache WHERE dependency_id = ?"
-# Of calls that were taken back nothing tells on which day they had come.
+# Of calls that were taken back, or of an hour that was counted anew, nothing tells on which day they had come.
 _ARRIVED = """
 SELECT CAST(coalesce(sum(a.n), 0) AS BIGINT), d.n, coalesce(min(a.n), 1) FROM dependency d
 LEFT JOIN arrival_day a ON a.dependency_id = d.id
 WHERE d.id = ? AND NOT EXISTS (SELECT 1 FROM decision c WHERE c.dependency = d.name AND c.kind = 'forget')
+  AND NOT EXISTS (SELECT 1 FROM hour_cell h WHERE h.dependency_id = d.id)
 GROUP BY d.id, d.n
 """
 _NOT_LATE = "(came_hour <= hour OR writer_id NOT IN (SELECT id FROM name))"
