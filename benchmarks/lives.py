@@ -248,6 +248,18 @@ def complaints(rng: np.random.Generator, days: int) -> Lived:
     return Lived(kept, made.chance)
 
 
+def complaints_alone(rng: np.random.Generator, days: int) -> Lived:
+    """Half of the bad calls are complained about, and no other call has a label."""
+    made = lived(rng, plan(rng, days))
+    kept = [
+        (came, call)
+        if call.outcome == 0 and rng.random() < 0.5
+        else (came, replace(call, outcome=None, outcome_ts_ms=None))
+        for came, call in made.arrivals
+    ]
+    return Lived(kept, made.chance)
+
+
 def late(rng: np.random.Generator, days: int) -> Lived:
     """Outcomes come hours later, six in the mean, bad ones sooner than good ones."""
     made = lived(rng, plan(rng, days))
@@ -348,6 +360,7 @@ LIVES = (
     Life("each tier's days differ", five_tiers(own=True), RARE),
     Life("one of five falls on day 20", five_tiers(own=False, falls_day=20)),
     Life("labels of complainers", complaints),
+    Life("complaints alone", complaints_alone, RARE),
     Life("late labels", late, RARE),
     Life("weekly job", weekly_job, RARE),
     Life("two providers", two_providers, RARE),

@@ -26,6 +26,7 @@ Kind = Literal[
     "stale",
     "unlabelled",
     "no outcomes",
+    "complaints",
     "constant",
     "ahead of time",
 ]
@@ -41,6 +42,7 @@ KINDS: tuple[Kind, ...] = (
     "stale",
     "unlabelled",
     "no outcomes",
+    "complaints",
     "constant",
     "ahead of time",
 )
@@ -111,6 +113,8 @@ class Life:
 
     def _outcome(self, days_ago: float, ts_ms: int, *, good: bool) -> Row:
         if self.kind == "no outcomes" or (self.kind == "unlabelled" and days_ago < LATE_DAYS):
+            return {}
+        if self.kind == "complaints" and good:
             return {}
         return {"outcome": int(good), "outcome_ts": rfc3339(ts_ms)}
 

@@ -67,7 +67,8 @@ def test_the_ends_of_a_product_are_those_of_all_its_points(seed: int) -> None:
 
 def lives(dice: np.random.Generator, name: str) -> list[Observation]:
     """Calls of any sort: sparse or dense, with and without labels, golden, repeated, late, old."""
-    labelled, golden, hashed, judged = dice.uniform(size=4) < (0.7, 0.15, 0.3, 0.3)
+    labelled, golden, hashed, judged, complained = dice.uniform(size=5) < (0.7, 0.15, 0.3, 0.3, 0.2)
+    share = 0.1 if complained else 0.8
     rate, failing = dice.uniform(0.3, 1), dice.uniform(0, 0.3)
     ends = NOW - int(dice.choice([0, DAY_MS, 9 * DAY_MS]))
     days = float(dice.choice([0.1, 3, 40, 150]))
@@ -78,7 +79,9 @@ def lives(dice: np.random.Generator, name: str) -> list[Observation]:
             kind="model" if name < "d5" else None,
             version=str(dice.integers(3)),
             error="timeout" if dice.uniform() < failing else None,
-            outcome=float(dice.uniform() < rate) if labelled and dice.uniform() < 0.8 else None,
+            outcome=float(dice.uniform() < rate and not complained)
+            if labelled and dice.uniform() < share
+            else None,
             outcome_by="judge:j" if judged and dice.uniform() < 0.9 else None,
             latency_ms=int(dice.integers(100, 900)),
             item="q" if golden else None,

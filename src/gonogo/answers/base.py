@@ -122,6 +122,9 @@ class LabelCoverage(Part):
     share: Fraction
     labels: int
     calls: int
+    bad: int | None = Field(
+        default=None, description="where outcomes are taken for complaints: the bad ones of all"
+    )
     warning: str
 
 

@@ -42,7 +42,7 @@ from gonogo.drift.ladder import (
 from gonogo.drift.read import DriftData
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget, plain
 from gonogo.hours.periods import first_hour, moment
-from gonogo.hours.rate_hours import RATE_METRICS, RateStream
+from gonogo.hours.rate_hours import RateMetric, RateStream
 from gonogo.records import HOUR_MS, Dependency, GoldenAnswers
 from gonogo.settings import Settings
 from gonogo.text.forms import number, signed
@@ -346,7 +346,8 @@ def compared(data: DriftData, settings: Settings, question: DriftQuestion) -> li
         ]
     golden = compare_golden(data.golden, sides) if question.segment is None else None
     findings = []
-    for metric in RATE_METRICS:
+    quality: RateMetric = "complaint" if "complaint" in data.rates(own) else "outcome"
+    for metric in (quality, "error"):
         before = data.stream(metric, sides.before_version).between(*sides.before_hours)
         after = data.stream(metric, sides.after_version).between(*sides.after_hours)
         pairs = golden if metric == "outcome" else None

@@ -9,7 +9,15 @@ from typing import Literal
 
 import numpy as np
 
-from gonogo.answers import DriftReport, Effect, Immature, SegmentDrift, Signal, VersionMean, rfc3339
+from gonogo.answers import (
+    DriftReport,
+    Effect,
+    Immature,
+    SegmentDrift,
+    Signal,
+    VersionMean,
+    rfc3339,
+)
 from gonogo.drift.baseline import accepted_baseline
 from gonogo.drift.compare import compared
 from gonogo.drift.drift_memory import DriftMemory
@@ -27,7 +35,12 @@ from gonogo.drift.signals.judge import SIGNAL_METRICS
 from gonogo.drift.stale import OldData, good_until_ms, old_data
 from gonogo.drift.streams import Streams, followed_streams, followed_values
 from gonogo.errors import UnknownTarget
-from gonogo.hours.measured import NOT_MEASURED, coverage_of, errors_decide, unlabelled_version
+from gonogo.hours.measured import (
+    NOT_MEASURED,
+    coverage_of,
+    errors_decide,
+    unlabelled_version,
+)
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import RATE_METRICS
 from gonogo.ports.signal_reads import SignalTelemetry
@@ -39,7 +52,8 @@ from gonogo.text.drift_summary import drift_summary
 from gonogo.text.row_notes import age_s, ahead_note
 
 SIGNALS_SHOWN = {"brief": 12, "full": 80}
-QUALITY_RANK = {"outcome": 0, "golden": 1, "error": 2}
+LABELLED = ("outcome", "complaint")
+QUALITY_RANK = {"outcome": 0, "complaint": 0, "golden": 1, "error": 2}
 # What metrics that are no field of an observation are made of.
 RECORDED_AS = {
     "golden": "`item` with `outcome`",
@@ -90,13 +104,14 @@ async def check_drift(
     asked, question = question, _as_recorded(question, data.known)
     own = settings.dependency(data.known.name)
     found = await _found(telemetry, log, settings, question, data, mark)
-    decided, decisive = _decided(data, question, found.findings)
+    decided, decisive = _decided(data, question, found.findings, own)
     stale_at_ms, old = None, None
     if not (question.compares or question.until):
         stale_at_ms = _stale_at_ms(decisive, data, own)
         old = _old_data(data, decisive, settings, now_ms=now_ms)
     if old is not None:
-        metric = question.metric or ("outcome" if data.counts.labels.any() else decisive.metric)
+        quality = data.rates(own)[0] if data.counts.labels.any() else decisive.metric
+        metric = question.metric or quality
         decisive, found = old.finding(metric), Streams(())
     others = [f for f in found.findings if f is not decided and _is_told(f)]
     told = partial(_report, data, own, question, others=others, found=found, now_ms=now_ms)
@@ -179,7 +194,7 @@ def _decisive(findings: list[Finding], question: DriftQuestion) -> Finding:
         key = next((f.mix.key for f in moved if f.mix is not None), None)
         return max(moved, key=lambda f: ((f.segment or "").partition("=")[0] == key, f.strength))
     known = [f for f in quality if f.status != "insufficient_data"]
-    outcome = next((f for f in quality if f.metric == "outcome"), None)
+    outcome = next((f for f in quality if f.metric in LABELLED), None)
     thin = outcome or next((f for f in quality if f.metric == "golden"), None)
     if thin is not None and thin.status == "insufficient_data":
         # Outcomes that are too few to judge are not outweighed by calls that did not fail.
@@ -197,6 +212,9 @@ def _not_followed(metric: str, question: DriftQuestion) -> Finding:
         missing = (
             f"Ask about {metric} without versions and `since`: it is held against its baseline."
         )
+    elif metric == "outcome":
+        why = "all outcomes are complaints: they are followed by their share of calls, `complaint`"
+        missing = "Record outcomes of calls picked at random."
     else:
         why = f"nothing was recorded of {metric} in a baseline and on full days after it"
         missing = f"Record {RECORDED_AS.get(metric, metric)} on 3 days and more."
@@ -204,15 +222,17 @@ def _not_followed(metric: str, question: DriftQuestion) -> Finding:
 
 
 def _decided(
-    data: DriftData, question: DriftQuestion, findings: Sequence[Finding]
+    data: DriftData, question: DriftQuestion, findings: Sequence[Finding], own: DependencySettings
 ) -> tuple[Finding, Finding]:
     """The finding that decides, and the same as it is answered.
 
     Where the version that answers now has no outcome of its own, quality is unknown, unless what
-    is known is bad; what has shifted beside it is told among the signals.
+    is known is bad; what has shifted beside it is told among the signals. Of complaints a version may
+    have none because it is good.
     """
     decided = _decisive(list(findings), question)
     asked = not question.compares and question.metric in (None, "outcome")
+    asked = asked and "complaint" not in data.rates(own)
     if decided.status == "degraded" or not asked:
         return decided, decided.whole()
     found = unlabelled_version(data.counts, data.golden_counts, data.known.versions)
@@ -294,7 +314,7 @@ def _report(
         ahead=data.ahead,
         detectable_now=decisive.detectable_now,
         judges=list(found.judges) or None,
-        label_coverage=coverage_of(data.counts) if decisive.metric == "outcome" else None,
+        label_coverage=coverage_of(data.counts, own) if decisive.metric in LABELLED else None,
         missing=decisive.missing,
     )
     said = drift_summary(report, why=decisive.why, change=decisive.told, notes=decisive.notes)

@@ -53,7 +53,8 @@ def given_refused(report: Report, *, taken: int | None = None, min_effect: float
     beside = counted(round(calls), "call")
     if isinstance(report, DriftReport) and report.current is not None:
         # Of few calls that have a label, a refused row had one no more often than the rest.
-        labelled = 1.0 if report.label_coverage is None else report.label_coverage.share
+        few = report.label_coverage if report.metric == "outcome" else None
+        labelled = 1.0 if few is None else few.share
         calls = report.current.n / max(labelled, 1e-6)
         beside = things(report.current.n, report.metric)
     if report.verdict != "go" or refused is None or not calls:

@@ -12,6 +12,7 @@ from gonogo.drift.drift_memory import DriftMemory, Runs
 from gonogo.drift.finding import DriftQuestion
 from gonogo.hours.counts import histograms_where, hours_less, hours_where
 from gonogo.hours.history import HistorySnapshot, snapshot_of
+from gonogo.hours.measured import rates_of
 from gonogo.hours.periods import moment
 from gonogo.hours.rate_hours import (
     LAG_METRIC,
@@ -25,7 +26,7 @@ from gonogo.hours.rate_hours import (
 from gonogo.hours.time_slices import Slice, parse_segment
 from gonogo.ports.telemetry import Telemetry
 from gonogo.records import DAY_MS, HOUR_MS, Dependency, GoldenAnswers, HourCounts
-from gonogo.settings import Settings
+from gonogo.settings import DependencySettings, Settings
 from gonogo.text.row_notes import ahead_of, newest_until
 
 NOT_READ = NOT_FOLLOWED - {LAG_METRIC}
@@ -55,9 +56,14 @@ class DriftData:
         """Labels of hours whose outcomes are still coming in."""
         return int(self.counts.labels[self.counts.hour >= self.mature_until].sum())
 
+    def rates(self, own: DependencySettings) -> tuple[RateMetric, ...]:
+        """The rates that the dependency is followed by, in the whole as in a slice of it."""
+        whole = self.read.hours(golden=False)
+        return rates_of(self.known, self.counts if whole is None else whole, own)
+
     def stream(self, metric: RateMetric, version: str | None = None) -> RateStream:
         """A rate up to now; golden answers stand in where there is nothing else."""
-        end = self.mature_until if metric == "outcome" else self.until
+        end = self.until if metric == "error" else self.mature_until
         own = self._stream(metric, version, golden=False)
         if not own.labels:
             own = self._stream(metric, version, golden=True)

@@ -30,7 +30,6 @@ from gonogo.hours.measured import errors_decide
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import (
     NOT_FOLLOWED,
-    RATE_METRICS,
     Maturity,
     RateMetric,
     RateStream,
@@ -45,7 +44,7 @@ from gonogo.settings import DependencySettings, Settings
 # Shares of the dependency's one false-alarm budget: half for quality, of which most goes to
 # outcomes; an error rate or a golden set that breaks is seen at a small share as well. A quarter
 # is that of the slices, a quarter that of all other metrics.
-WEIGHTS = {"outcome": 0.3, "error": 0.1, "golden": 0.1}
+WEIGHTS = {"outcome": 0.3, "complaint": 0.3, "error": 0.1, "golden": 0.1}
 PROMPT = Maturity(0.0)
 SLICES_MAX = 200
 
@@ -75,9 +74,9 @@ async def followed_streams(
     segments: tuple[SegmentDrift, ...] = ()
     mix_shift = None
     judges: tuple[JudgeReport, ...] = ()
-    by_errors = errors_decide(data.known, own)
-    quality: RateMetric = "error" if by_errors else "outcome"
-    for metric in ("error",) if by_errors else RATE_METRICS:
+    rates = data.rates(own)
+    by_errors = rates == ("error",)
+    for metric in rates:
         stream = data.stream(metric)
         if metric == "outcome" and stream.golden and len(data.golden.item):
             continue  # the paired test reads the same answers with more power
@@ -90,9 +89,9 @@ async def followed_streams(
         weight = _weight(metric, by_errors=by_errors)
         followed = follow(stream, hours, own, weight=weight, zone=zone, runs=data.runs)
         watch = followed.watch()
-        lag = data.maturity if metric == "outcome" else PROMPT
+        lag = PROMPT if metric == "error" else data.maturity
         finding = finding_of(followed, watch, own, weight=weight, maturity=lag)
-        if metric == quality and question.segment is None:
+        if metric == rates[0] and question.segment is None:
             finding, found, mix_shift = _in_slices(data, followed, watch, finding, own, zone=zone)
             segments, of_slice = found.segments, found.finding
             if metric == "outcome" and not stream.golden:
@@ -108,11 +107,11 @@ async def followed_streams(
     if len(data.golden.item) and question.segment is None:
         findings.append(_golden(data, own, accepted, zone=zone))
     if data.is_part:
-        return Streams(tuple(findings), quality, segments, mix_shift)
+        return Streams(tuple(findings), rates[0], segments, mix_shift)
     daily = await _daily(telemetry, data, question, settings, accepted)
     rest = [*await _values(telemetry, data, question, settings, accepted), *daily.findings]
     findings += judged_together(rest)
-    return Streams(tuple(findings), quality, segments, mix_shift, daily.estimate, judges)
+    return Streams(tuple(findings), rates[0], segments, mix_shift, daily.estimate, judges)
 
 
 def _golden(

@@ -215,7 +215,8 @@ class TrustHealth:
         are read when their hour is mature, as drift reads them.
         """
         from gonogo.drift.baseline import accepted_baseline, choose_baseline
-        from gonogo.hours.rate_hours import LAG_METRIC, RATE_METRICS, maturity, rate_stream
+        from gonogo.hours.measured import rates_of
+        from gonogo.hours.rate_hours import LAG_METRIC, maturity, rate_stream
 
         own = self._settings.dependency(dependency)
         counts = await self._telemetry.hours(dependency)
@@ -224,8 +225,9 @@ class TrustHealth:
         lags = await self._telemetry.histograms(dependency, LAG_METRIC)
         lag = maturity(lags, as_of_ms=now_ms)
         found = []
-        for metric in RATE_METRICS:
-            end_hour = lag.end_hour(now_ms) if metric == "outcome" else now_ms // HOUR_MS + 1
+        known = await self._telemetry.dependency(dependency)
+        for metric in () if known is None else rates_of(known, counts, own):
+            end_hour = now_ms // HOUR_MS + 1 if metric == "error" else lag.end_hour(now_ms)
             stream = rate_stream(counts, metric, golden=False).between(None, end_hour)
             hours = choose_baseline(stream, counts, own, accepted, zone=self._settings.timezone)
             if hours is None:

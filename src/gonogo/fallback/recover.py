@@ -122,7 +122,7 @@ def _is_against(run: TrialRun) -> bool:
 
 
 def _told(rate: OwnRate, run: TrialRun) -> str:
-    what = "wrong outcomes" if rate.metric == "outcome" else "errors"
+    what = {"outcome": "wrong outcomes", "complaint": "complaints"}.get(rate.metric, "errors")
     limits = f"(well {rate_text(rate.well)}, ill from {rate_text(rate.ill)})"
     if run.failed and not run.is_well:
         n, bad = float(rate.n.sum()), float(rate.bad.sum())

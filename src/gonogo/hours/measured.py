@@ -1,4 +1,4 @@
-"""The measure of a dependency's quality: labels of its version, few labels, or its errors alone.
+"""The measure of a dependency's quality: labels of its version, few labels, complaints, or its errors alone.
 
 Drift, trust and preflight ask here, so that none of them calls fit what another cannot know.
 """
@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gonogo.answers.base import LabelCoverage
-from gonogo.records import Dependency, HourCounts, VersionSeen
+from gonogo.records import Dependency, HourCounts, Kind, VersionSeen
 from gonogo.settings import DependencySettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gonogo.hours.rate_hours import RateMetric
+    from gonogo.ports.trust_reads import CallCounts
+    from gonogo.records import Ints
 
 NOT_MEASURED = "Quality is not measured: no outcome was ever recorded."
 _MEASURED_BY_ERRORS = ("tool", "api")
@@ -21,6 +30,9 @@ CURRENT_SHARE = 0.5
 LATELY_HOURS = 7 * 24
 CALLS_FOR_SHARE = 50
 FEW_SHARE = 0.2
+# Of outcomes that are drawn at random so few are good only where a dependency nearly never answers
+# right and is used all the same.
+COMPLAINTS_GOOD_MAX = 0.1
 
 
 def errors_decide(known: Dependency, own: DependencySettings) -> bool:
@@ -29,8 +41,56 @@ def errors_decide(known: Dependency, own: DependencySettings) -> bool:
     A tool or an API answers or fails; a model that answers without error may still be wrong, so
     for one the user must say so (`quality = "errors"`). The first outcome ends it.
     """
-    by_errors = (own.kind or known.kind) in _MEASURED_BY_ERRORS or own.quality == "errors"
-    return by_errors and "outcome" not in known.metrics
+    return judged_by_errors(known.kind, own) and "outcome" not in known.metrics
+
+
+def judged_by_errors(kind: Kind | None, own: DependencySettings) -> bool:
+    """Whether a dependency that never had an outcome, or complaints alone, is judged by its errors."""
+    return (own.kind or kind) in _MEASURED_BY_ERRORS or own.quality == "errors"
+
+
+def are_complaints(n: Ints, labels: Ints, good: Ints) -> NDArray[np.bool_]:
+    """Which dependencies' outcomes say how often somebody complained, not how often calls are good.
+
+    So it is where few calls have one and nearly all of those are bad, as where only thumbs down or
+    escalations are recorded. Their share of all calls is followed then, as `complaint`.
+
+    Args:
+        n: Calls of each; all shapes (m,).
+        labels: Calls without error that have an outcome.
+        good: Those whose outcome is at or above the bar.
+    """
+    few = (n >= CALLS_FOR_SHARE) & (labels > 0) & (labels < FEW_SHARE * n)
+    return few & (good <= COMPLAINTS_GOOD_MAX * labels)
+
+
+def complaints_alone(counts: HourCounts | CallCounts, own: DependencySettings) -> bool:
+    """Whether the outcomes of a dependency are complaints; a declared `baseline.outcome` says that they are a rate."""
+    declared = own.baseline is not None and own.baseline.outcome is not None
+    sums = [column.sum(keepdims=True) for column in (counts.n, counts.ok_labels, counts.ok_good)]
+    return not declared and bool(are_complaints(*sums)[0])
+
+
+def rates_of(
+    known: Dependency, counts: HourCounts, own: DependencySettings
+) -> tuple[RateMetric, ...]:
+    """The rates that a dependency is followed by, the measure of its quality first."""
+    if errors_decide(known, own):
+        return ("error",)
+    return ("complaint", "error") if complaints_alone(counts, own) else ("outcome", "error")
+
+
+def _complaints_coverage(counts: HourCounts) -> LabelCoverage:
+    """Why outcomes are taken for complaints, and what they leave unknown."""
+    from gonogo.answers.base import LabelCoverage
+
+    n, labels, good = (int(c.sum()) for c in (counts.n, counts.ok_labels, counts.ok_good))
+    bad = f"{labels - good:,} of these are" if good else "every one is"
+    told = (
+        f"Its outcomes are taken for complaints: {labels:,} of {n:,} calls have one, and {bad} bad. "
+        "Record outcomes of calls picked at random to know whether the others are right."
+    )
+    return LabelCoverage(share=labels / n, labels=labels, calls=n, bad=labels - good, warning=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +130,12 @@ def few_labels(counts: HourCounts) -> FewLabels | None:
     return FewLabels(labels, calls)
 
 
-def coverage_of(counts: HourCounts) -> LabelCoverage | None:
-    """Convert a label share to the form that answers give it."""
+def coverage_of(counts: HourCounts, own: DependencySettings) -> LabelCoverage | None:
+    """The share of calls with an outcome, as answers give it, where it is so small that it matters."""
     from gonogo.answers.base import LabelCoverage
 
+    if complaints_alone(counts, own):
+        return _complaints_coverage(counts)
     few = few_labels(counts)
     if few is None:
         return None

@@ -1,7 +1,8 @@
 """A rate as a drift check reads it: hourly batches, their mature part, the baseline.
 
 A rate is counted by its bad side, so that up is worse for every one of them: 1 - outcome, or an
-error. Hours without a label carry nothing and are left out.
+error. Hours without a label carry nothing and are left out. Of complaints, the bad outcomes that are
+all that is recorded, every call counts, with or without one.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from gonogo.hours.stream_cache import CachedStream
 from gonogo.records import HOUR_MS, MICRO, Histograms, HourCounts
 from gonogo.text.forms import counted, number
 
-RateMetric = Literal["outcome", "error"]
-RATE_METRICS: tuple[RateMetric, ...] = ("outcome", "error")
+RateMetric = Literal["outcome", "complaint", "error"]
+RATE_METRICS: tuple[RateMetric, ...] = ("outcome", "complaint", "error")
 
 HOURS_A_DAY = 24
 LAG_METRIC = "outcome_lag_s"
@@ -114,7 +115,7 @@ def rate_stream(
 ) -> RateStream:
     """One rate from hourly counts, over all versions or one."""
     labels = counts.labels if metric == "outcome" else counts.n
-    bad = labels - counts.outcome_sum / MICRO if metric == "outcome" else counts.errors
+    bad = counts.errors if metric == "error" else counts.labels - counts.outcome_sum / MICRO
     wanted = labels > 0
     if version is not None:
         wanted &= counts.version == (

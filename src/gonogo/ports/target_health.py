@@ -32,7 +32,7 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnRate:
-    """One rate of a dependency's own calls, for a trial; bad ones are errors or wrong outcomes.
+    """One rate of a dependency's own calls, for a trial; bad ones are errors, wrong outcomes or complaints.
 
     `well` is its baseline's rate, `ill` what counts as still ill; `fell`: it had fallen when the
     traffic left. `n` and `bad` are whole hours since a stage began, shape (hours,); `n_now` and

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.hours.measured import errors_decide
+from gonogo.hours.measured import complaints_alone
 from gonogo.ports.trust_reads import (
     CallCounts,
     FleetRow,
@@ -21,10 +21,9 @@ from gonogo.ports.trust_reads import (
 )
 from gonogo.records import HOUR_MS, Dependency
 from gonogo.settings import DependencySettings, Settings
+from gonogo.trust.repeats import REPEATS_MIN, consistent_points
 from gonogo.trust.trust_estimate import (
     MEMORY_DAYS,
-    REPEATS_MIN,
-    consistent_points,
     deciding_judges,
     first_hour,
     population_of,
@@ -32,7 +31,7 @@ from gonogo.trust.trust_estimate import (
     scored_hours,
     unlabelled_now,
 )
-from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, verdict_of
+from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, unmeasured, verdict_of
 
 if TYPE_CHECKING:
     from gonogo.detectors.trust.mixture import BetaMixture
@@ -81,7 +80,9 @@ async def score_many(
     for kind in {row.kind for row in called} - set(kinds):
         kinds[kind] = _kind_priors(await population_of(telemetry, kind, now_ms))
     priors = [kinds[row.kind].of(row.name) for row in called]
-    unlabelled = await _unlabelled(telemetry, called, now_ms)
+    complained = _complained(counts, settings)
+    others = [row for row in called if row.name not in complained]
+    unlabelled = await _unlabelled(telemetry, others, now_ms)
     start_hour = min(first_hour(row.newest_ts_ms, now_ms) for row in called)
     by_judges = await telemetry.judged_labels(names, start_hour=start_hour)
     labelled_ever = await telemetry.with_outcomes(names)
@@ -89,7 +90,7 @@ async def score_many(
     hours = [counts[row.name] for row in called]
     every = [Batches(one.hour, one.ok, one.n) for one in hours]
     oks = _Chances.of(posteriors(every, [ok for ok, _ in priors], now_hour=now_hour))
-    labelled = [at for at, one in enumerate(hours) if one.ok_labels.any()]
+    labelled = _with_labels(called, hours, complained)
     judged = [_labelled(hours[at]) for at in labelled]
     qualities = _Chances.of(
         posteriors(judged, [priors[at][1] for at in labelled], now_hour=now_hour)
@@ -97,7 +98,7 @@ async def score_many(
     quality_at = {at: row for row, at in enumerate(labelled)}
     return [
         _score(
-            row,
+            _known(row, outcomes=row.name in labelled_ever),
             hours[at],
             oks.chance(at),
             qualities.chance(quality_at[at]) if at in quality_at else None,
@@ -106,7 +107,6 @@ async def score_many(
             now_ms,
             unlabelled=unlabelled.get(row.name),
             judged=by_judges.get(row.name),
-            outcomes=row.name in labelled_ever,
         )
         for at, row in enumerate(called)
     ]
@@ -170,6 +170,24 @@ async def _unlabelled(
     return found
 
 
+def _with_labels(
+    rows: Sequence[FleetRow], hours: Sequence[CallCounts], complained: set[str]
+) -> list[int]:
+    """The places of those whose outcomes are a share of good calls."""
+    return [
+        at
+        for at, row in enumerate(rows)
+        if hours[at].ok_labels.any() and row.name not in complained
+    ]
+
+
+def _complained(counts: Mapping[str, CallCounts], settings: Settings) -> set[str]:
+    """The dependencies whose outcomes are complaints."""
+    return {
+        name for name, own in counts.items() if complaints_alone(own, settings.dependency(name))
+    }
+
+
 def _known(row: FleetRow, *, outcomes: bool) -> Dependency:
     """The facts about a dependency that a score needs."""
     metrics = ("outcome",) if outcomes else ()
@@ -222,7 +240,7 @@ def _kind_priors(population: Population) -> KindPriors:
 
 
 def _score(
-    row: FleetRow,
+    known: Dependency,
     counts: CallCounts,
     ok: _Chance,
     quality: _Chance | None,
@@ -232,7 +250,6 @@ def _score(
     *,
     unlabelled: str | None,
     judged: JudgedLabels | None,
-    outcomes: bool,
 ) -> KeptScore:
     """The score as `trust_estimate.estimate` makes it."""
     from gonogo.detectors.trust.hour_spread import widened
@@ -264,14 +281,14 @@ def _score(
         upper=upper,
         bar=max(EVEN_CHANCE, normal - own.min_effect),
         n=int(counts.n.sum()),
-        newest_ts_ms=row.newest_ts_ms,
-        newest_label_hour=_newest(counts.hour[counts.ok_labels > 0]),
-        is_measured=quality is not None or errors_decide(_known(row, outcomes=outcomes), own),
+        newest_ts_ms=known.newest_ts_ms,
+        newest_label_hour=None if quality is None else _newest(counts.hour[counts.ok_labels > 0]),
+        unmeasured=unmeasured(known, own, counts, has_quality=quality is not None),
         unlabelled=unlabelled,
         judges=deciding_judges(judged, labels, lambda: ok.points, least),
     )
     told = verdict_of(scored, own, now_ms)[0]
-    return KeptScore(row.name, now_ms, row.rev, told, mean, lower, upper)
+    return KeptScore(known.name, now_ms, known.rev, told, mean, lower, upper)
 
 
 def _newest(hour: Ints) -> int | None:

@@ -243,7 +243,7 @@ def _report(
         score_health=around.health,
         doubtful=list(found.doubts.named) or None,
         undoubted=_undoubted(found.without),
-        label_coverage=coverage_of(found.counts),
+        label_coverage=coverage_of(found.counts, own),
         missing=None if found.unlabelled is None else found.unlabelled.missing,
         ahead=around.ahead,
     )
@@ -277,6 +277,8 @@ def good_means(found: TrustEstimate, own: DependencySettings) -> str:
     said += " (golden-set calls: there are no others)" if found.golden else ""
     if errors_decide(found.known, own):
         said += "; nothing else is judged"
+    elif found.complained:
+        said += "; of quality only complaints are known"
     elif found.quality is None:
         said += "; quality is not known: record `outcome`, or `prediction` and `label`"
     elif found.labels < found.n:

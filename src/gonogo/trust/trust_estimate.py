@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData, UnknownTarget
-from gonogo.hours.measured import UnlabelledVersion, errors_decide, unlabelled_version
+from gonogo.hours.measured import (
+    UnlabelledVersion,
+    are_complaints,
+    complaints_alone,
+    unlabelled_version,
+)
 from gonogo.ports.trust_reads import (
     NO_DOUBTS,
     Doubts,
@@ -26,7 +31,8 @@ from gonogo.ports.trust_reads import (
 )
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.settings import DependencySettings, Settings
-from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, verdict_of
+from gonogo.trust.repeats import with_repeats
+from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, unmeasured, verdict_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +46,6 @@ if TYPE_CHECKING:
 MEMORY_DAYS = 120
 POPULATION_DAYS = 30
 POPULATION_LIMIT = 200
-REPEATS_MIN = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +54,7 @@ class TrustEstimate:
 
     `lower` and `upper` hold the chance of the next call, now: hours differ from the average by
     `hours_sd` (NaN: too few calls to tell, they hold the average alone). `points` are values of that average of equal probability, ascending.
-    `ok` and `quality` are the Beta mixtures behind it; `quality` is None without one label. `without`: the estimate
+    `ok` and `quality` are the Beta mixtures behind it; `quality` is None without one label, or with complaints alone. `without`: the estimate
     without the writers of `doubts` that are set aside, where its verdict is another (`estimate_without.judged_estimate`).
     """
 
@@ -85,6 +90,11 @@ class TrustEstimate:
     def labels(self) -> int:
         """Calls without error that have an outcome."""
         return int(self.counts.ok_labels.sum())
+
+    @property
+    def complained(self) -> bool:
+        """Whether its outcomes are complaints, which say nothing of other calls."""
+        return self.quality is None and self.labels > 0
 
     @property
     def newest_ts_ms(self) -> int:
@@ -146,7 +156,9 @@ async def trust_estimates(
             populations[one.kind] = await population_of(telemetry, one.kind, now_ms)
         repeats = await telemetry.repeats(one.name)
         own = settings.dependency(one.name)
-        unlabelled = None if golden else await unlabelled_now(telemetry, one, counts, now_ms)
+        unlabelled = None
+        if not (golden or complaints_alone(counts, own)):
+            unlabelled = await unlabelled_now(telemetry, one, counts, now_ms)
         start_hour = first_hour(one.newest_ts_ms, now_ms)
         judged = await telemetry.judged_labels([one.name], start_hour=start_hour)
         estimates.append(
@@ -178,8 +190,19 @@ async def unlabelled_now(
 
 async def population_of(telemetry: TrustTelemetry, kind: Kind | None, now_ms: int) -> Population:
     """The dependencies of a kind whose newest days make the prior."""
+    from dataclasses import replace
+
     since_day = now_ms // DAY_MS - POPULATION_DAYS
-    return await telemetry.population(kind, since_day=since_day, limit=POPULATION_LIMIT)
+    found = await telemetry.population(kind, since_day=since_day, limit=POPULATION_LIMIT)
+    # What complaints say is no share of good answers, so it is none for others to begin from.
+    counted = ~are_complaints(found.n, found.ok_labels, found.ok_good)
+    return replace(
+        found,
+        labels=found.labels * counted,
+        good=found.good * counted,
+        ok_labels=found.ok_labels * counted,
+        ok_good=found.ok_good * counted,
+    )
 
 
 def estimate(
@@ -202,12 +225,12 @@ def estimate(
     ok, ok_prior = _ok(counts, population, others, hour)
     points, normal, mean = rates.equal_points(ok), float(ok.longest()), float(ok.mean())
     quality, quality_prior = None, None
-    if counts.ok_labels.any():
+    if counts.ok_labels.any() and not complaints_alone(counts, own):
         quality, quality_prior = _quality(counts, population, others, hour)
         points = rates.product_points(points, rates.equal_points(quality))
         mean *= float(quality.mean())
         normal *= _normal_quality(quality, own)
-    points, steady = _repeated(points, repeats)
+    points, steady = with_repeats(points, repeats)
     mean, normal = mean * steady, normal * steady
     between = between_hours(ok, quality)
     lower, upper = widened(mean, rates.point_interval90(points), between)
@@ -232,16 +255,6 @@ def estimate(
         judged=None if golden else judged,
     )
     return _judged(found, known, own, now_ms)
-
-
-def _repeated(points: Floats, repeats: Repeats) -> tuple[Floats, float]:
-    """Points of a good call that is no repeat answered otherwise, and the chance of that."""
-    from gonogo.detectors.trust.mixture import product_points
-
-    if repeats.repeats < REPEATS_MIN:
-        return points, 1.0
-    consistent = consistent_points(repeats)
-    return product_points(points, consistent), float(consistent.mean())
 
 
 def between_hours(ok: BetaMixture, quality: BetaMixture | None) -> float:
@@ -276,13 +289,6 @@ def deciding_judges(
         return None
     fails = point_interval90(ok())[1] < max(EVEN_CHANCE, normal)
     return None if fails else judged.judges
-
-
-def consistent_points(repeats: Repeats) -> Floats:
-    """Points of the chance that a call is not a repeat that was answered otherwise."""
-    share = repeats.repeats / repeats.answers
-    points: Floats = 1 - share * (1 - consistency_points(repeats))
-    return points
 
 
 def _others(population: Population, known: Dependency) -> NDArray[np.bool_]:
@@ -334,17 +340,6 @@ def by_hour(counts: HourCounts, good: Ints, n: Ints) -> tuple[Ints, Ints, Ints]:
     return hour[starts], np.add.reduceat(good[called], starts), np.add.reduceat(n[called], starts)
 
 
-def consistency_points(repeats: Repeats) -> Floats:
-    """The chance that a repeated input is answered as before, from a uniform prior."""
-    import numpy as np
-
-    from gonogo.detectors.trust.mixture import BetaMixture, equal_points
-
-    agreeing = repeats.repeats - repeats.disagreeing
-    one = np.ones(1)
-    return equal_points(BetaMixture(one, one + agreeing, one + repeats.disagreeing))
-
-
 def first_hour(newest_ts_ms: int, now_ms: int) -> int:
     """The first hour that a score rests on."""
     return min(now_ms, newest_ts_ms) // HOUR_MS - MEMORY_DAYS * 24
@@ -372,6 +367,7 @@ def _judged(
     from gonogo.detectors.trust.mixture import equal_points
 
     labelled = found.counts.hour[found.counts.ok_labels > 0]
+    dated = labelled.size and found.quality is not None
     scored = TrustBasis(
         score=found.score,
         lower=found.lower,
@@ -379,8 +375,8 @@ def _judged(
         bar=found.bar,
         n=found.n,
         newest_ts_ms=known.newest_ts_ms,
-        newest_label_hour=int(labelled[-1]) if labelled.size else None,
-        is_measured=found.quality is not None or errors_decide(known, own),
+        newest_label_hour=int(labelled[-1]) if dated else None,
+        unmeasured=unmeasured(known, own, found.counts, has_quality=found.quality is not None),
         unlabelled=None if found.unlabelled is None else found.unlabelled.why,
         judges=deciding_judges(
             found.judged,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from gonogo.records import HOUR_MS
 from gonogo.settings import DependencySettings
-from gonogo.trust.trust_estimate import TrustEstimate, by_hour, consistency_points
+from gonogo.trust.repeats import consistency_points
+from gonogo.trust.trust_estimate import TrustEstimate, by_hour
 
 if TYPE_CHECKING:
     from gonogo.detectors.trust.mixture import BetaMixture
@@ -42,8 +43,9 @@ def part_estimates(
     others = np.array([name != found.dependency for name in all_.names], dtype=bool)
     pairs: dict[PartName, tuple[Ints, Ints, Ints, Ints]] = {
         "availability": (counts.n - counts.errors, counts.n, all_.n - all_.errors, all_.n),
-        "quality": (counts.good, counts.labels, all_.good, all_.labels),
     }
+    if not found.complained:
+        pairs["quality"] = (counts.good, counts.labels, all_.good, all_.labels)
     if own.latency_slo_ms is not None:
         pairs["latency_slo"] = (counts.slo_met, counts.timed, all_.slo_met, all_.timed)
     parts: dict[PartName, PartEstimate] = {}

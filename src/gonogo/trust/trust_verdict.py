@@ -8,19 +8,25 @@
   the dependency's own normal (declared baseline outcome, else its longest memory) less its
   `min_effect`, and never under one half, where a call is as likely bad as good.
 * `go`: even the interval's lower end is at least one half, and the score is at or above the bar.
-* `caution`: anything between; also a dependency without any label that is not judged by its errors
-  alone (`measured.errors_decide`), because what is not measured cannot be trusted.
+* `caution`: anything between; also a dependency without any label, or with complaints alone, that is not
+  judged by its errors (`measured.judged_by_errors`), because what is not measured cannot be trusted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gonogo.answers import in_points
 from gonogo.errors import plain
+from gonogo.hours.measured import errors_decide, judged_by_errors
 from gonogo.records import HOUR_MS, Verdict
 from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
+
+if TYPE_CHECKING:
+    from gonogo.ports.trust_reads import CallCounts
+    from gonogo.records import Dependency, HourCounts
 
 CALLS_MIN = 10
 WIDTH_MAX = 0.5
@@ -28,13 +34,15 @@ EVEN_CHANCE = 0.5
 WIDE = "the interval is wider than half the scale"
 LOW = "the interval's lower end is below an even chance"
 UNMEASURED = "whether answers are right is not known, no outcome was recorded"
+COMPLAINTS = "quality is known by complaints alone"
 
 
 @dataclass(frozen=True, slots=True)
 class TrustBasis:
     """The numbers that a verdict rests on; rates are fractions.
 
-    `is_measured`: some call has an outcome, or errors alone decide. `unlabelled`: why the version
+    `unmeasured`: why it is not known whether answers are right; None where some call has an outcome, or
+    errors alone decide. `unlabelled`: why the version
     that answers now is not known by the outcomes there are, where it is not. `judges`: who gave at
     least half of the outcomes, where judges did and errors alone do not lie below the bar.
     """
@@ -46,9 +54,24 @@ class TrustBasis:
     n: int
     newest_ts_ms: int
     newest_label_hour: int | None
-    is_measured: bool
+    unmeasured: str | None
     unlabelled: str | None = None
     judges: str | None = None
+
+
+def unmeasured(
+    known: Dependency,
+    own: DependencySettings,
+    counts: HourCounts | CallCounts,
+    *,
+    has_quality: bool,
+) -> str | None:
+    """Why it is not known whether answers are right; None where it is, or where errors alone decide."""
+    if has_quality or errors_decide(known, own):
+        return None
+    if counts.ok_labels.any():
+        return None if judged_by_errors(known.kind, own) else COMPLAINTS
+    return UNMEASURED
 
 
 def verdict_of(found: TrustBasis, own: DependencySettings, now_ms: int) -> tuple[Verdict, str]:
@@ -80,7 +103,7 @@ def verdict_of(found: TrustBasis, own: DependencySettings, now_ms: int) -> tuple
         (found.upper - found.lower > WIDTH_MAX, "unknown", WIDE),
         (found.lower < EVEN_CHANCE, "caution", LOW),
         (found.score < found.bar, "caution", f"below {least}{by_judges}"),
-        (not found.is_measured, "caution", UNMEASURED),
+        (found.unmeasured is not None, "caution", found.unmeasured or ""),
     ]
     return next(((verdict, why) for holds, verdict, why in rules if holds), ("go", ""))
 
