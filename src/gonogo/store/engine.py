@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 # How often it is looked whether another process holds the store, and how long in all.
 _LOOK_S, _LOOKS_MAX = 0.01, 100
 Parameters = Sequence[object] | Mapping[str, object]
@@ -152,6 +154,19 @@ async def unless_held(engine: Engine, write: Coroutine[object, object, T]) -> T 
         return None
     finally:
         task.cancel()
+
+
+def read(
+    query: Callable[Concatenate[Connection, P], T],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
+    """A method that runs a query, a plain function of a connection, on one snapshot of its store."""
+
+    @wraps(query)
+    async def method(self: Any, /, *args: P.args, **named: P.kwargs) -> T:  # noqa: ANN401 - whatever has a `_database`
+        found: T = await self._database.read(lambda connection: query(connection, *args, **named))
+        return found
+
+    return method
 
 
 def in_shard(connection: Connection, column: str, same: str) -> str:

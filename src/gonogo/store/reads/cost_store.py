@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from gonogo.ports.booked_costs import VersionCalls
-from gonogo.records import Costs, Unit
+from gonogo.records import Unit
 from gonogo.store.books.hold_clock import dating_of
 from gonogo.store.books.run_books import counted_by
-from gonogo.store.engine import Connection, Engine
+from gonogo.store.engine import Connection, Engine, read
+from gonogo.store.reads.queries import read_costs, read_durations
 
 _NEWEST = """FROM observation
   WHERE dependency_id = (SELECT id FROM dependency WHERE name = :dependency) AND ts_ms >= :since
@@ -62,19 +63,8 @@ class CostReads:
     _database: Engine
     _all_priced: AllPriced
 
-    async def newest_costs(self, dependency: str, *, limit: int = 2000) -> Costs:
-        """The newest calls that have a cost or tokens, oldest first."""
-        from gonogo.store.reads.queries import read_costs
-
-        return await self._database.read(partial(read_costs, dependency=dependency, limit=limit))
-
-    async def newest_durations(self, dependency: str, *, limit: int = 2000) -> Costs:
-        """The newest calls whose duration is known, oldest first."""
-        from gonogo.store.reads.queries import read_durations
-
-        return await self._database.read(
-            partial(read_durations, dependency=dependency, limit=limit)
-        )
+    newest_costs = read(read_costs)
+    newest_durations = read(read_durations)
 
     async def calls_without_cost(
         self,

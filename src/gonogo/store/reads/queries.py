@@ -182,7 +182,7 @@ def read_rules(connection: Connection, names: Sequence[str]) -> dict[str, str]:
 
 
 def read_segments(connection: Connection, dependency: str) -> list[str]:
-    """The declared slices that are rolled up."""
+    """The declared slices that are rolled up, each `key=value`, sorted."""
     rows = connection.execute(
         "SELECT DISTINCT text FROM series JOIN name ON name.id = segment_id "  # noqa: S608 - constant text
         "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) "
@@ -210,7 +210,7 @@ def read_golden(connection: Connection, dependency: str) -> GoldenAnswers:
     return GoldenAnswers(tuple(text or "" for text in items), versions, *columns)
 
 
-def read_costs(connection: Connection, dependency: str, limit: int) -> Costs:
+def read_costs(connection: Connection, dependency: str, *, limit: int = 2000) -> Costs:
     """The newest calls that have a cost or tokens, oldest first."""
     import numpy as np
 
@@ -238,7 +238,7 @@ def read_costs(connection: Connection, dependency: str, limit: int) -> Costs:
     return Costs(ts_ms, exact, input_tokens, output_tokens, version, versions, without_usage)
 
 
-def read_durations(connection: Connection, dependency: str, limit: int) -> Costs:
+def read_durations(connection: Connection, dependency: str, *, limit: int = 2000) -> Costs:
     """The newest calls whose duration is known, oldest first: microseconds in place of costs."""
     rows = connection.execute(
         "SELECT ts_ms, latency_us, version_id FROM observation "
@@ -261,7 +261,7 @@ def read_durations(connection: Connection, dependency: str, limit: int) -> Costs
 
 
 def read_mark(connection: Connection, name: str) -> Mark | None:
-    """Read what answers about a dependency rest on."""
+    """Read in one cheap look what answers about a dependency rest on; None where nothing was ever recorded."""
     row = connection.execute(
         "SELECT rev, newest_ts_ms, (SELECT id FROM decision WHERE dependency = ?1 "
         "AND kind = 'baseline' ORDER BY last_ts_ms DESC, id DESC LIMIT 1), "

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from gonogo.ports.signal_reads import Categories, CategoryField, DailyAnswers, Grades, OutputSample
-from gonogo.store.engine import Connection, Engine, in_shard
+from gonogo.store.engine import Connection, in_shard, read
 from gonogo.store.observations.catalogue import PAIR, VALUES_MAX
 from gonogo.store.reads.queries import columns_of, read_segments
 
@@ -20,7 +18,7 @@ def read_categories(
     end_day: int,
     slices_max: int,
 ) -> Categories:
-    """Counts of a field's values by slice and day, golden calls left out."""
+    """Counts of a field's values on days before `end_day`, in the whole and in slices, golden calls left out."""
     import numpy as np
 
     segments = (None, *read_segments(connection, dependency)[:slices_max])
@@ -76,7 +74,7 @@ def read_grades(connection: Connection, dependency: str) -> dict[str, Grades]:
 
 
 def read_daily_answers(connection: Connection, dependency: str, *, end_day: int) -> DailyAnswers:
-    """The answers to sampled inputs, by version, day, input and output."""
+    """The answers to sampled inputs on days before `end_day`, by version, day, input and output."""
     rows = connection.execute(
         "SELECT version_id, day, input_hash, output_hash, n FROM answer_day "  # noqa: S608 - constant text
         f"WHERE dependency_id = {_ID} AND day < ? "
@@ -95,7 +93,7 @@ def read_outputs(
     limit: int,
     embedded: bool,
 ) -> OutputSample:
-    """The sampled outputs of a period with the smallest hashes, by day and hash."""
+    """Up to `limit` sampled outputs of a period, those with the smallest hashes, by day and hash."""
     import numpy as np
 
     rows = connection.execute(
@@ -111,7 +109,7 @@ def read_outputs(
 
 
 def read_not_rolled_up(connection: Connection, dependency: str) -> list[str]:
-    """The fields that have too many values."""
+    """Fields with too many values to be rolled up, sorted."""
     rows = connection.execute(
         f"SELECT field FROM cardinality WHERE dependency_id = {_ID} "  # noqa: S608 - constant text
         "AND values_seen > ? ORDER BY field",
@@ -123,45 +121,8 @@ def read_not_rolled_up(connection: Connection, dependency: str) -> list[str]:
 class SignalReads:
     """The part of `StoredTelemetry` that daily signals read."""
 
-    _database: Engine
-
-    async def categories(
-        self, dependency: str, field: CategoryField, *, end_day: int, slices_max: int
-    ) -> Categories:
-        """Counts of a field's values on days before `end_day`, in the whole and in slices."""
-        work = partial(
-            read_categories,
-            dependency=dependency,
-            field=field,
-            end_day=end_day,
-            slices_max=slices_max,
-        )
-        return await self._database.read(work)
-
-    async def grades(self, dependency: str) -> dict[str, Grades]:
-        """A judge's grades by hour, and a person's of the same calls."""
-        return await self._database.read(partial(read_grades, dependency=dependency))
-
-    async def daily_answers(self, dependency: str, *, end_day: int) -> DailyAnswers:
-        """The answers to sampled inputs on days before `end_day`."""
-        return await self._database.read(
-            partial(read_daily_answers, dependency=dependency, end_day=end_day)
-        )
-
-    async def outputs(
-        self, dependency: str, *, start_day: int, end_day: int, limit: int, embedded: bool
-    ) -> OutputSample:
-        """Up to `limit` sampled outputs of a period, the smallest hashes."""
-        work = partial(
-            read_outputs,
-            dependency=dependency,
-            start_day=start_day,
-            end_day=end_day,
-            limit=limit,
-            embedded=embedded,
-        )
-        return await self._database.read(work)
-
-    async def not_rolled_up(self, dependency: str) -> list[str]:
-        """Fields with too many values to be rolled up, sorted."""
-        return await self._database.read(partial(read_not_rolled_up, dependency=dependency))
+    categories = read(read_categories)
+    grades = read(read_grades)
+    daily_answers = read(read_daily_answers)
+    outputs = read(read_outputs)
+    not_rolled_up = read(read_not_rolled_up)

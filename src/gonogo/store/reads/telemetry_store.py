@@ -11,19 +11,29 @@ from gonogo.records import (
     BatchReport,
     Decision,
     Dependency,
-    GoldenAnswers,
     Histograms,
     HourCounts,
-    Mark,
     Observation,
     Rollups,
 )
 from gonogo.settings import Settings
-from gonogo.store.engine import Connection, Engine
+from gonogo.store.engine import Connection, Engine, read
 from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
 from gonogo.store.reads.cached_answers import opened, sealed
 from gonogo.store.reads.cost_store import CostReads
-from gonogo.store.reads.queries import Slice
+from gonogo.store.reads.queries import (
+    Slice,
+    read_callers,
+    read_dependencies,
+    read_golden,
+    read_histograms,
+    read_hours,
+    read_mark,
+    read_names,
+    read_rule,
+    read_rules,
+    read_segments,
+)
 from gonogo.store.reads.signal_store import SignalReads
 from gonogo.store.reads.trust_store import TrustReads
 
@@ -46,6 +56,12 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
     """
 
     _catalogue_of: CatalogueOf = Catalogue
+
+    mark = read(read_mark)
+    names = read(read_names)
+    dependencies_of = read(read_callers)
+    segments = read(read_segments)
+    golden_answers = read(read_golden)
 
     def __init__(self, database: Engine, settings: Settings, *, writer: str | None = None) -> None:
         self._writer = writer
@@ -106,38 +122,16 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
 
     async def dependency(self, name: str) -> Dependency | None:
         """Read one dependency; None where nothing was ever recorded."""
-        from gonogo.store.reads.queries import read_dependencies
-
         found = await self._database.read(partial(read_dependencies, name=name))
         return found[0] if found else None
-
-    async def mark(self, name: str) -> Mark | None:
-        """Read in one cheap look what answers about a dependency rest on; None as for `dependency`."""
-        from gonogo.store.reads.queries import read_mark
-
-        return await self._database.read(partial(read_mark, name=name))
 
     async def dependencies(
         self, *, query: str | None = None, after: str | None = None, limit: int = 100
     ) -> list[Dependency]:
         """Dependencies by name, those whose name contains `query`, after the name `after`."""
-        from gonogo.store.reads.queries import read_dependencies
-
         return await self._database.read(
             partial(read_dependencies, query=query, after=after, limit=limit)
         )
-
-    async def names(self, *, query: str | None = None) -> list[str]:
-        """The names of all dependencies whose name contains `query`, sorted."""
-        from gonogo.store.reads.queries import read_names
-
-        return await self._database.read(partial(read_names, query=query))
-
-    async def dependencies_of(self, ids: Sequence[str]) -> dict[str, str]:
-        """The dependency of each observation with one of these ids, where it is stored."""
-        from gonogo.store.reads.queries import read_callers
-
-        return await self._database.read(partial(read_callers, ids=ids))
 
     async def hours(
         self,
@@ -149,14 +143,10 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         end_hour: int | None = None,
     ) -> HourCounts:
         """Hourly counts of a slice (`key=value`; None is all), `start_hour <= hour < end_hour`."""
-        from gonogo.store.reads.queries import Slice
-
         await self._adopt_rule(dependency)
         return await self._hours(Slice(dependency, golden, segment, start_hour, end_hour))
 
     async def _hours(self, asked: Slice) -> HourCounts:
-        from gonogo.store.reads.queries import read_hours
-
         return await self._database.read(partial(read_hours, asked=asked))
 
     async def histograms(
@@ -175,15 +165,11 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         Raises:
             ParameterError: No histogram is kept of such a metric.
         """
-        from gonogo.store.reads.queries import Slice
-
         await self._adopt_rule(dependency)
         asked = Slice(dependency, golden, segment, start_hour, end_hour, daily)
         return await self._histograms(asked, metric)
 
     async def _histograms(self, asked: Slice, metric: str) -> Histograms:
-        from gonogo.store.reads.queries import read_histograms
-
         return await self._database.read(partial(read_histograms, asked=asked, metric=metric))
 
     async def rollups(
@@ -203,21 +189,7 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         return await self._database.read(work)
 
     def _rollup_reads(self) -> tuple[ReadHours, ReadHistograms]:
-        from gonogo.store.reads.queries import read_histograms, read_hours
-
         return read_hours, read_histograms
-
-    async def segments(self, dependency: str) -> list[str]:
-        """The declared slices that are rolled up, each `key=value`, sorted."""
-        from gonogo.store.reads.queries import read_segments
-
-        return await self._database.read(partial(read_segments, dependency=dependency))
-
-    async def golden_answers(self, dependency: str) -> GoldenAnswers:
-        """Golden-set answers by item, version and day."""
-        from gonogo.store.reads.queries import read_golden
-
-        return await self._database.read(partial(read_golden, dependency=dependency))
 
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
         """A throw-away detector state: (the hour it stands at, its bytes), or None, also where it was damaged."""
@@ -328,7 +300,6 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         if self._database.read_only:
             return
         from gonogo.store.observations.rows import Rule
-        from gonogo.store.reads.queries import read_rules
 
         new = [name for name in dependencies if name not in self._known.ruled]
         if not new:
@@ -343,7 +314,6 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         if self._database.read_only or dependency in self._known.ruled:
             return
         from gonogo.store.observations.rows import Rule
-        from gonogo.store.reads.queries import read_rule
 
         stored = await self._database.read(partial(read_rule, dependency=dependency))
         if stored is None:

@@ -74,6 +74,7 @@ def _repeats(sums: Sequence[tuple[int, int]]) -> Repeats:
 def newest_calls(
     connection: Connection,
     dependency: str,
+    *,
     version: str | None,
     since_ms: int,
     until_ms: int,
@@ -104,16 +105,16 @@ def provider_members(connection: Connection, provider: str) -> list[str]:
 
 
 def revisions(
-    connection: Connection, *, names: Sequence[str], provider: str | None
+    connection: Connection, dependency: str, others: Sequence[str], *, provider: str | None
 ) -> tuple[int, int]:
-    """Sum and number of the revisions of named dependencies and of a provider's."""
+    """Numbers that move with the evidence around a dependency: sum and number of the revisions of all, and of a provider's."""
     if provider is None:
         row = connection.execute(
-            "SELECT provider FROM dependency WHERE name = ?", (names[0],)
+            "SELECT provider FROM dependency WHERE name = ?", (dependency,)
         ).fetchone()
         provider = row[0] if row is not None else None
-    holds = f"name IN ({', '.join('?' * len(names))})"
-    given = tuple(names)
+    given = (dependency, *others)
+    holds = f"name IN ({', '.join('?' * len(given))})"
     if provider is not None:
         holds, given = f"{holds} OR provider = ?", (*given, provider)
     total, count = connection.execute(
@@ -272,12 +273,12 @@ def _ids(connection: Connection, names: Sequence[str]) -> dict[int, str]:
 
 
 def call_counts(
-    connection: Connection, names: Sequence[str], *, start_hour: int, end_hour: int
+    connection: Connection, dependencies: Sequence[str], *, start_hour: int, end_hour: int
 ) -> dict[str, tuple[CallCounts, CallCounts]]:
     """Calls of many by hour, and golden ones, versions added up."""
     import numpy as np
 
-    ids = _ids(connection, names)
+    ids = _ids(connection, dependencies)
     shard = in_shard(connection, "r.", "s.dependency_id")
     rows = connection.execute(
         "SELECT s.dependency_id, s.golden, r.bucket, r.n, r.ok, r.ok_labels, r.ok_good"  # noqa: S608 - numbers of the store's own
@@ -311,9 +312,11 @@ def call_counts(
     return found
 
 
-def partly_labelled(connection: Connection, names: Sequence[str], *, start_hour: int) -> list[str]:
+def partly_labelled(
+    connection: Connection, dependencies: Sequence[str], *, start_hour: int
+) -> list[str]:
     """Dependencies with one version that has labels and another, called, that has none."""
-    ids = _ids(connection, names)
+    ids = _ids(connection, dependencies)
     shard = in_shard(connection, "r.", "s.dependency_id")
     rows = connection.execute(
         "SELECT s.dependency_id, sum(r.labels) FROM series s"  # noqa: S608 - numbers of the store's own
@@ -328,9 +331,9 @@ def partly_labelled(connection: Connection, names: Sequence[str], *, start_hour:
     return sorted(ids[number] for number in with_labels & without)
 
 
-def with_outcomes(connection: Connection, names: Sequence[str]) -> set[str]:
+def with_outcomes(connection: Connection, dependencies: Sequence[str]) -> set[str]:
     """The names of dependencies for which an outcome was ever recorded."""
-    ids = _ids(connection, names)
+    ids = _ids(connection, dependencies)
     rows = connection.execute(
         "SELECT dependency_id FROM dependency_metric WHERE metric = 'outcome'"  # noqa: S608 - numbers of the store's own
         f" AND dependency_id IN ({', '.join(map(str, ids))})"
@@ -339,10 +342,10 @@ def with_outcomes(connection: Connection, names: Sequence[str]) -> set[str]:
 
 
 def judged_labels(
-    connection: Connection, names: Sequence[str], *, start_hour: int
+    connection: Connection, dependencies: Sequence[str], *, start_hour: int
 ) -> dict[str, JudgedLabels]:
     """Count the outcomes since an hour that only judges gave; dependencies without any are left out."""
-    ids = _ids(connection, names)
+    ids = _ids(connection, dependencies)
     rows = connection.execute(
         "SELECT dependency_id, name.text, sum(grade.n) FROM grade JOIN name ON name.id = judge_id"  # noqa: S608 - numbers of the store's own
         f" WHERE dependency_id IN ({', '.join(map(str, ids))}) AND hour >= ? AND person_grade = 0"
@@ -357,9 +360,9 @@ def judged_labels(
     return found
 
 
-def repeats_of(connection: Connection, names: Sequence[str]) -> dict[str, Repeats]:
+def repeats_of(connection: Connection, dependencies: Sequence[str]) -> dict[str, Repeats]:
     """Count how answers to the same input agree, of many dependencies; those without answers are left out."""
-    ids = _ids(connection, names)
+    ids = _ids(connection, dependencies)
     rows = connection.execute(
         "SELECT dependency_id, sum(n), sum(n * n) FROM answer"  # noqa: S608 - numbers of the store's own
         f" WHERE dependency_id IN ({', '.join(map(str, ids))})"

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gonogo.ports.trust_reads import (
     CallCounts,
     FleetRow,
-    JudgedLabels,
     KeptScore,
-    Population,
-    Repeats,
     WriterCounts,
 )
-from gonogo.records import HOUR_MS, HourCounts, Kind
+from gonogo.records import HOUR_MS, HourCounts
 from gonogo.settings import Settings
-from gonogo.store.engine import Connection, Engine, in_shard
+from gonogo.store.engine import Connection, Engine, in_shard, read
 from gonogo.store.observations.rows import Rule
 from gonogo.store.reads.queries import hours_of
-
-if TYPE_CHECKING:
-    from gonogo.store.reads.trust_queries import ReadFleet
+from gonogo.store.reads.trust_queries import (
+    ReadFleet,
+    call_counts,
+    judged_labels,
+    keep_score,
+    keep_scores,
+    kept_scores,
+    newest_calls,
+    partly_labelled,
+    population,
+    provider_members,
+    read_fleet,
+    recent_hours,
+    repeats,
+    repeats_of,
+    revisions,
+    with_outcomes,
+)
 
 # A look at more would be felt by whoever asks.
 CALLS_MAX = 20_000
@@ -50,188 +61,6 @@ GROUP BY w.text, golden ORDER BY w.text, golden
 """
 
 
-class TrustReads:
-    """The trust half of `StoredTelemetry`."""
-
-    _database: Engine
-    _settings: Settings
-    # Scores that this process made and may not find in the store yet.
-    _unwritten: dict[str, KeptScore]
-    # A fleet at rest is not read again.
-    _fleet: ReadFleet | None
-
-    async def population(self, kind: Kind | None, *, since_day: int, limit: int) -> Population:
-        """Totals since a UTC day of up to `limit` dependencies of a kind, newest first."""
-        from gonogo.store.reads.trust_queries import population
-
-        return await self._database.read(
-            partial(population, kind=kind, since_day=since_day, limit=limit)
-        )
-
-    async def repeats(self, dependency: str) -> Repeats:
-        """Read how the stored answers to repeated inputs agree, within a version."""
-        from gonogo.store.reads.trust_queries import repeats
-
-        return await self._database.read(partial(repeats, dependency=dependency))
-
-    async def provider_members(self, provider: str) -> list[str]:
-        """Dependencies recorded with this provider, newest observation first."""
-        from gonogo.store.reads.trust_queries import provider_members
-
-        return await self._database.read(partial(provider_members, provider=provider))
-
-    async def newest_calls(
-        self,
-        dependency: str,
-        *,
-        version: str | None,
-        since_ms: int,
-        until_ms: int,
-        limit: int,
-        without: Sequence[str] = (),
-    ) -> list[str | None]:
-        """Each of the newest calls' error, or None; newest first."""
-        from gonogo.store.reads.trust_queries import newest_calls
-
-        return await self._database.read(
-            partial(
-                newest_calls,
-                dependency=dependency,
-                version=version,
-                since_ms=since_ms,
-                until_ms=until_ms,
-                limit=limit,
-                without=without,
-            )
-        )
-
-    async def late_writers(self, dependency: str, *, since_ms: int) -> list[str]:
-        """Who recorded calls since a time that are dated before it, sorted."""
-        return await self._database.read(
-            partial(late_writers, name=dependency, since_hour=since_ms // HOUR_MS)
-        )
-
-    async def recorded_by(
-        self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
-    ) -> HourCounts:
-        """Read these writers' part of `hours` since a time."""
-        work = partial(recorded_by, name=dependency, by=writers, since_ms=since_ms, golden=golden)
-        return await self._database.read(work)
-
-    async def revisions(
-        self, dependency: str, others: Sequence[str], *, provider: str | None
-    ) -> tuple[int, int]:
-        """A number that moves with the evidence around a dependency."""
-        from gonogo.store.reads.trust_queries import revisions
-
-        return await self._database.read(
-            partial(revisions, names=(dependency, *others), provider=provider)
-        )
-
-    async def recent_hours(
-        self, dependencies: Sequence[str], *, start_hour: int
-    ) -> dict[str, HourCounts]:
-        """Hourly counts of several dependencies from one snapshot; unknown names are left out."""
-        from gonogo.store.reads.trust_queries import recent_hours
-
-        return await self._database.read(
-            partial(recent_hours, dependencies=tuple(dependencies), start_hour=start_hour)
-        )
-
-    async def keep_score(self, score: KeptScore) -> None:
-        """Queue a score to be kept in place of the last one; may be lost, never waits."""
-        from gonogo.store.reads.trust_queries import keep_score
-
-        self._database.submit(partial(keep_score, score=score))
-
-    async def kept_scores(self, *, limit: int | None = None) -> list[KeptScore]:
-        """The kept score of each dependency, lowest `lower` first."""
-        from gonogo.store.reads.trust_queries import kept_scores
-
-        return await self._database.read(partial(kept_scores, limit=limit))
-
-    async def keep_scores(self, scores: Sequence[KeptScore]) -> None:
-        """Queue many scores to be kept; this process reads them from now on."""
-        from gonogo.store.reads.trust_queries import keep_scores
-
-        self._unwritten |= {score.dependency: score for score in scores}
-        self._database.submit(partial(keep_scores, scores=tuple(scores)))
-
-    async def fleet(self) -> list[FleetRow]:
-        """Every dependency, lowest `lower_e6` first, then by name; without a score last."""
-        from gonogo.store.reads.trust_queries import read_fleet
-
-        ahead = dict(self._unwritten)
-        self._fleet = await self._database.read(partial(read_fleet, known=self._fleet))
-        rows = list(self._fleet.rows.values())
-        if not ahead:
-            return rows
-        for at, row in enumerate(rows):
-            score = ahead.get(row.name)
-            if score is None:
-                continue
-            if row.scored_ms is not None and row.scored_ms >= score.ts_ms:
-                self._unwritten.pop(row.name, None)
-            else:
-                rows[at] = row.scored(score)
-        rows.sort(key=FleetRow.order)
-        return rows
-
-    async def call_counts(
-        self, dependencies: Sequence[str], *, start_hour: int, end_hour: int
-    ) -> dict[str, tuple[CallCounts, CallCounts]]:
-        """Calls of many by hour, and golden ones, `start_hour <= hour < end_hour`, in one read."""
-        from gonogo.store.reads.trust_queries import call_counts
-
-        await self._adopt_rules(dependencies)
-        return await self._database.read(
-            partial(call_counts, names=dependencies, start_hour=start_hour, end_hour=end_hour)
-        )
-
-    async def _adopt_rules(self, dependencies: Sequence[str]) -> None:
-        """Make rollups anew where the settings' SLO or bar is another than they were made with."""
-        raise NotImplementedError
-
-    async def partly_labelled(self, dependencies: Sequence[str], *, start_hour: int) -> list[str]:
-        """Dependencies with one version that has labels and another, called, that has none."""
-        from gonogo.store.reads.trust_queries import partly_labelled
-
-        return await self._database.read(
-            partial(partly_labelled, names=dependencies, start_hour=start_hour)
-        )
-
-    async def with_outcomes(self, dependencies: Sequence[str]) -> set[str]:
-        """The names of dependencies for which an outcome was ever recorded."""
-        from gonogo.store.reads.trust_queries import with_outcomes
-
-        return await self._database.read(partial(with_outcomes, names=dependencies))
-
-    async def judged_labels(
-        self, dependencies: Sequence[str], *, start_hour: int
-    ) -> dict[str, JudgedLabels]:
-        """Count the outcomes since an hour that only judges gave."""
-        from gonogo.store.reads.trust_queries import judged_labels
-
-        work = partial(judged_labels, names=dependencies, start_hour=start_hour)
-        return await self._database.read(work)
-
-    async def writers(self, dependency: str, *, since_ms: int) -> list[WriterCounts]:
-        """Count its newest 20,000 calls since a time by writer."""
-        bar_e6 = round(self._settings.dependency(dependency).quality_bar * 1_000_000)
-        work = partial(writers, name=dependency, since_ms=since_ms, bar_e6=bar_e6)
-        return await self._database.read(work)
-
-    async def golden_lately(self, *, start_hour: int) -> list[str]:
-        """Dependencies whose golden set was asked since an hour, by name."""
-        return await self._database.read(partial(golden_lately, start_hour=start_hour))
-
-    async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
-        """Repeated answers (see `repeats`) of many; those without answers are left out."""
-        from gonogo.store.reads.trust_queries import repeats_of
-
-        return await self._database.read(partial(repeats_of, names=dependencies))
-
-
 def writers(connection: Connection, *, name: str, since_ms: int, bar_e6: int) -> list[WriterCounts]:
     """See `TrustTelemetry`."""
     found = connection.execute("SELECT id FROM dependency WHERE name = ?", (name,)).fetchone()
@@ -244,7 +73,7 @@ def writers(connection: Connection, *, name: str, since_ms: int, bar_e6: int) ->
 
 
 def golden_lately(connection: Connection, *, start_hour: int) -> list[str]:
-    """See `TrustTelemetry`; of the series alone, each by the newest of its hours."""
+    """Dependencies whose golden set was asked since an hour, by name: of the series alone, each by the newest of its hours."""
     shard = in_shard(connection, "r.", "s.dependency_id")
     rows = connection.execute(
         "SELECT DISTINCT d.name FROM series s JOIN dependency d ON d.id = s.dependency_id"  # noqa: S608 - the store's own
@@ -255,13 +84,14 @@ def golden_lately(connection: Connection, *, start_hour: int) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
-def late_writers(connection: Connection, *, name: str, since_hour: int) -> list[str]:
-    """See `TrustTelemetry`."""
+def late_writers(connection: Connection, dependency: str, *, since_ms: int) -> list[str]:
+    """Who recorded calls since a time that are dated before it, sorted."""
+    since_hour = since_ms // HOUR_MS
     rows = connection.execute(
         "SELECT DISTINCT w.text FROM late_arrival l JOIN name w ON w.id = l.writer_id"
         " WHERE l.dependency_id = (SELECT id FROM dependency WHERE name = ?)"
         " AND l.came_hour >= ? AND l.hour < ? ORDER BY w.text",
-        (name, since_hour, since_hour),
+        (dependency, since_hour, since_hour),
     )
     return [str(writer) for (writer,) in rows]
 
@@ -307,14 +137,21 @@ _NO_SLO_US = 1 << 62
 
 
 def recorded_by(
-    connection: Connection, *, name: str, by: Sequence[str], since_ms: int, golden: bool
+    connection: Connection,
+    dependency: str,
+    writers: Sequence[str],
+    *,
+    since_ms: int,
+    golden: bool = False,
 ) -> HourCounts:
-    """See `TrustTelemetry`."""
-    found = connection.execute("SELECT id, rule FROM dependency WHERE name = ?", (name,)).fetchone()
-    if found is None or not by:
+    """Read these writers' part of `hours` since a time."""
+    found = connection.execute(
+        "SELECT id, rule FROM dependency WHERE name = ?", (dependency,)
+    ).fetchone()
+    if found is None or not writers:
         return hours_of(connection, [])
     rule = Rule.parse(found[1])
-    marks = ", ".join(f"?{at}" for at in range(3, 3 + len(by)))
+    marks = ", ".join(f"?{at}" for at in range(3, 3 + len(writers)))
     query = _RECORDED_BY.format(
         bar=rule.bar_e6,
         slo=_NO_SLO_US if rule.slo_us is None else rule.slo_us,
@@ -322,5 +159,79 @@ def recorded_by(
         golden="NOT" if golden else "",
         writers=f"SELECT id FROM name WHERE text IN ({marks})",  # noqa: S608 - only marks
     )
-    rows = connection.execute(query, (found[0], since_ms, *by)).fetchall()
+    rows = connection.execute(query, (found[0], since_ms, *writers)).fetchall()
     return hours_of(connection, [tuple(map(int, row)) for row in rows])
+
+
+class TrustReads:
+    """The trust half of `StoredTelemetry`."""
+
+    _database: Engine
+    _settings: Settings
+    # Scores that this process made and may not find in the store yet.
+    _unwritten: dict[str, KeptScore]
+    # A fleet at rest is not read again.
+    _fleet: ReadFleet | None
+
+    population = read(population)
+    repeats = read(repeats)
+    repeats_of = read(repeats_of)
+    provider_members = read(provider_members)
+    newest_calls = read(newest_calls)
+    late_writers = read(late_writers)
+    recorded_by = read(recorded_by)
+    revisions = read(revisions)
+    recent_hours = read(recent_hours)
+    kept_scores = read(kept_scores)
+    partly_labelled = read(partly_labelled)
+    with_outcomes = read(with_outcomes)
+    judged_labels = read(judged_labels)
+    golden_lately = read(golden_lately)
+
+    async def keep_score(self, score: KeptScore) -> None:
+        """Queue a score to be kept in place of the last one; may be lost, never waits."""
+        self._database.submit(partial(keep_score, score=score))
+
+    async def keep_scores(self, scores: Sequence[KeptScore]) -> None:
+        """Queue many scores to be kept; this process reads them from now on."""
+        self._unwritten |= {score.dependency: score for score in scores}
+        self._database.submit(partial(keep_scores, scores=tuple(scores)))
+
+    async def fleet(self) -> list[FleetRow]:
+        """Every dependency, lowest `lower_e6` first, then by name; without a score last."""
+        ahead = dict(self._unwritten)
+        self._fleet = await self._database.read(partial(read_fleet, known=self._fleet))
+        rows = list(self._fleet.rows.values())
+        if not ahead:
+            return rows
+        for at, row in enumerate(rows):
+            score = ahead.get(row.name)
+            if score is None:
+                continue
+            if row.scored_ms is not None and row.scored_ms >= score.ts_ms:
+                self._unwritten.pop(row.name, None)
+            else:
+                rows[at] = row.scored(score)
+        rows.sort(key=FleetRow.order)
+        return rows
+
+    async def call_counts(
+        self, dependencies: Sequence[str], *, start_hour: int, end_hour: int
+    ) -> dict[str, tuple[CallCounts, CallCounts]]:
+        """Calls of many by hour, and golden ones, `start_hour <= hour < end_hour`, in one read."""
+        await self._adopt_rules(dependencies)
+        return await self._database.read(
+            partial(
+                call_counts, dependencies=dependencies, start_hour=start_hour, end_hour=end_hour
+            )
+        )
+
+    async def _adopt_rules(self, dependencies: Sequence[str]) -> None:
+        """Make rollups anew where the settings' SLO or bar is another than they were made with."""
+        raise NotImplementedError
+
+    async def writers(self, dependency: str, *, since_ms: int) -> list[WriterCounts]:
+        """Count its newest 20,000 calls since a time by writer."""
+        bar_e6 = round(self._settings.dependency(dependency).quality_bar * 1_000_000)
+        work = partial(writers, name=dependency, since_ms=since_ms, bar_e6=bar_e6)
+        return await self._database.read(work)
