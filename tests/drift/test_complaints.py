@@ -37,6 +37,7 @@ async def test_complaints_do_not_say_that_nothing_is_right(tmp_path: Path) -> No
         trust = await world.app.get_trust_score_health("m")
         drift = await world.app.check_model_drift("m")
         fleet = await world.app.get_trust_score_health()
+        asked = await world.app.check_model_drift("m", metric="outcome")
     assert trust.verdict == "caution"
     assert trust.score is not None
     assert trust.score > 99
@@ -44,6 +45,10 @@ async def test_complaints_do_not_say_that_nothing_is_right(tmp_path: Path) -> No
     assert "known by complaints alone" in trust.summary
     assert (drift.verdict, drift.metric, drift.status) == ("go", "complaint", "stable")
     assert "taken for complaints" in drift.summary
+    assert (asked.verdict, asked.missing) == (
+        "unknown",
+        "Record outcomes of calls picked at random.",
+    )
     assert fleet.fleet is not None
     assert (fleet.fleet[0].verdict, fleet.fleet[0].score) == ("caution", trust.score)
 
@@ -97,6 +102,8 @@ async def test_outcomes_that_are_drawn_or_declared_are_rates(tmp_path: Path) -> 
     ]
     async with open_world(tmp_path / "drawn") as world:
         assert await verdict_of(world, few) == ("outcome", "go", "go")
+        asked = await world.app.check_model_drift("m", metric="complaint")
+    assert (asked.verdict, asked.missing) == ("unknown", "Ask about outcome.")
     declared = DependencySettings("m", baseline=BaselineSettings(outcome=0.9))
     async with open_world(tmp_path / "declared", m=declared) as world:
         assert await verdict_of(world, complained(20, 0.03)) == ("outcome", "no_go", "no_go")

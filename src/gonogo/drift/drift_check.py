@@ -215,6 +215,9 @@ def _not_followed(metric: str, question: DriftQuestion) -> Finding:
     elif metric == "outcome":
         why = "all outcomes are complaints: they are followed by their share of calls, `complaint`"
         missing = "Record outcomes of calls picked at random."
+    elif metric == "complaint":
+        why = "its outcomes are a share of good calls, and no complaints"
+        missing = "Ask about outcome."
     else:
         why = f"nothing was recorded of {metric} in a baseline and on full days after it"
         missing = f"Record {RECORDED_AS.get(metric, metric)} on 3 days and more."
