@@ -37,8 +37,8 @@ class GonogoError(Exception):
 
     exit_code = 70
 
-    def __init__(self, message: str) -> None:
-        super().__init__(plain(message))
+    def __init__(self, message: str, chars_max: int = MESSAGE_CHARS_MAX) -> None:
+        super().__init__(plain(message, chars_max))
 
 
 class ParameterError(GonogoError):

@@ -239,19 +239,11 @@ def test_a_command_that_is_offered_is_never_cut_off(tmp_path: Path) -> None:
     """A table is taken in whole; where a refusal of lines has less room, the import names what it left out."""
     names = ["generation_id", "created_at", "cost_total", "tokens_prompt", "tokens_completion"]
     names += ["model_permaslug", "provider_name", "generation_time_ms", "finish_reason_normalized"]
+    names += ["customer_tier_of_the_account", "region_of_the_datacenter", "app"]
+    values = ["g1", "2026-10-10T10:00:00Z", 0.1, 5, 6, "m", "acme", 7, "stop", "a", "b", "c"]
     for text in (
-        f"{','.join(names)}\ng1,2026-10-10T10:00:00Z,0.1,5,6,m,acme,700,stop\n",
-        lines(
-            [
-                dict(
-                    zip(
-                        names,
-                        ["g1", "2026-10-10T10:00:00Z", 0.1, 5, 6, "m", "acme", 7, "stop"],
-                        strict=True,
-                    )
-                )
-            ]
-        ),
+        f"{','.join(names)}\n{','.join(map(str, values))}\n",
+        lines([dict(zip(names, values, strict=True))]),
     ):
         source = tmp_path / "activity.txt"
         source.write_text(text)

@@ -30,7 +30,8 @@ NAMES = {
     "cost_usd": "cost price usd cost_usd total_cost cost_total spend dollars price_usd kosten preis cout prix costo coste precio prezzo custo preco koszt",
     "version": "model_version prompt_version release revision deployment_version build modellversion versione versao versie",
     "id": "request_id generation_id call_id trace_id uuid message_id run_id",
-    "error": "exception failure error_code error_type error_message fehler fehlercode erreur errore erro fout",
+    "error": "err exception failure failed error_code error_type error_message error_msg err_msg err_code is_error has_error "
+    "fehler fehlercode fehlermeldung erreur echec errore fallo fallido falla erro falha fout blad",
     "item": "item_id question_id test_id case case_id example_id",
     "provider": "vendor provider_name anbieter fournisseur proveedor fornitore fornecedor",
     "confidence": "probability prob certainty konfidenz confiance confianza confianca",
@@ -87,6 +88,8 @@ _PATHS_MAX = 50
 _DEPTH_MAX = 8
 # `created_at`, `run_at`, `request_timestamp`: taken where no column says plainly that it is the time.
 _MOMENT = re.compile(r"_(at|date|datetime|timestamp|ts)$")
+# Of OpenAI's form and of those who repeat it: `stop`, `length`, `tool_calls`, and `error` where there is no answer.
+_ENDING = re.compile(r"(native_)?(finish|stop)_reason(_normalized)?")
 # Days and clocks that stand in columns of their own.
 _DAYS = frozenset(["date", "day", "datum", "fecha", "data", "jour", "giorno", "dia"])
 _CLOCKS = frozenset(["time", "clock", "zeit", "uhrzeit", "hora", "ora", "heure", "tijd", "orario"])
@@ -195,6 +198,8 @@ def suggestion(
     if "ts" not in filled and dated and dated[0] not in options:
         # In whatever language it is called so.
         options[dated[0]], moment = f"--map {quote(f'ts={dated[0][:60]}')}", dated[:1]
+    if "error" not in filled:
+        options |= _errors_among_endings(unknown)
     if not options:
         return ""
     options |= _segments([column for column in unknown if column not in options])
@@ -270,6 +275,12 @@ def _segments(columns: Iterable[str]) -> dict[str, str]:
     return dict(list(found.items())[:_SEGMENTS_MAX])
 
 
+def _errors_among_endings(columns: Sequence[str]) -> dict[str, str]:
+    """The option that takes failures from a column of the reasons why answers ended, by that column."""
+    found = [c for c in columns if _ENDING.fullmatch(_plainly(c.rpartition(".")[2]))]
+    return {column: f"--error-when {quote(f'{column[:60]}=error')}" for column in found[:1]}
+
+
 def _day_and_clock(columns: Sequence[str]) -> list[str]:
     """A column of days and one of clocks; none where they are not both there."""
     found = [
@@ -282,6 +293,8 @@ def _day_and_clock(columns: Sequence[str]) -> list[str]:
 def _rank(option: str) -> int:
     """The place of an option's field in the order in which fields matter."""
     field = option.removeprefix("--map ").strip("'").partition("=")[0]
+    if option.startswith("--error-when"):
+        field = "error"
     return list(NAMES).index(field) if field in NAMES else len(NAMES)
 
 
@@ -306,7 +319,8 @@ def _meant(column: str) -> tuple[str | None, str]:
         name = whole if name in _OF_ITS_OBJECT or _FIELD_OF.get(whole) == "error" else name
     unit = _UNIT.search(name)
     field = _FIELD_OF.get(name) or (unit and _FIELD_OF.get(name[: unit.start()]))
-    if field is None and not _OWN_SCORES.isdisjoint([name, *name.split("_")]):
+    in_scores = outer and _plainly(outer.rpartition(".")[2]) == "scores"
+    if field is None and (in_scores or not _OWN_SCORES.isdisjoint([name, *name.split("_")])):
         return f"metrics.{inner}", ""
     written = unit[1] if unit else name
     if field == "ts":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ from gonogo.records import Rejection
 # Every row of a table of hour cells says of which version of the table it is.
 CELL_MARK = "cell_version"
 DOCUMENT_BYTES_MAX = 512 * 1024 * 1024
+_NOT_SPACE = re.compile(r"\S")
 _ZIP_ZSTD = 93
 # Of an entry: mark, version, flags, packing, time, date, checksum, two sizes, and those of name and extra field.
 _ZIP_HEADER = struct.Struct("<4s5H3I2H")
@@ -75,7 +77,7 @@ def contents_of(source: Source, stated: str | None) -> Contents:
     if container == "jsonl":
         return Contents("jsonl", read_jsonl(numbered_lines(source), source.text))
     if container == "json":
-        return Contents("json", _entries(_document(source)))
+        return Contents("json", _entries(_documents(source)))
     if container == "eval":
         return Contents("json", _archive(source))
     rows = column_rows(source, is_parquet=container == "parquet")
@@ -119,25 +121,54 @@ def _is_document(text: bytes, suffix: str, *, is_whole: bool) -> bool:
     return False
 
 
-def _document(source: Source) -> object:
+def _documents(source: Source) -> list[object]:
+    """The JSON documents of a source: one, or several after each other as jq and loggers write them.
+
+    Raises:
+        DataError: the first is broken, or they are too long.
+    """
     content = content_up_to(source, DOCUMENT_BYTES_MAX)
     if len(content) > DOCUMENT_BYTES_MAX:
         raise DataError(
             f"'{plain(source.path, 150)}' is one JSON document of over 512 MiB: write it as JSON lines."
         )
     try:
-        return json.loads(content.removeprefix(b"\xef\xbb\xbf"))
+        return [json.loads(content.removeprefix(b"\xef\xbb\xbf"))]
     except (ValueError, RecursionError) as error:
-        said = str(error) if isinstance(error, json.JSONDecodeError) else "it is no JSON text"
+        said = "it is no JSON text"
+        if isinstance(error, json.JSONDecodeError):
+            if error.msg == "Extra data":
+                return list(_after_each_other(error.doc))
+            said = str(error)
         raise DataError(
             f"'{plain(source.path, 150)}' is one JSON document, and broken: {said}."
         ) from None
 
 
-def _entries(document: object) -> Records:
-    listed = document if isinstance(document, list) else [document]
-    for place, entry in enumerate(listed, 1):
-        yield place, entry, content_of(entry)
+def _after_each_other(text: str) -> Iterator[object]:
+    """The documents of a text up to its end, or to a broken one, which is refused."""
+    decoder, at = json.JSONDecoder(), 0
+    while found := _NOT_SPACE.search(text, at):
+        try:
+            document, at = decoder.raw_decode(text, found.start())
+        except (ValueError, RecursionError):
+            line = text.count("\n", 0, found.start()) + 1
+            yield Rejection(
+                line, "line", "begins a JSON document that is broken; the rest is not read"
+            )
+            return
+        yield document
+
+
+def _entries(documents: Iterable[object]) -> Records:
+    place = 0
+    for document in documents:
+        if isinstance(document, Rejection):
+            yield document
+            return
+        for entry in document if isinstance(document, list) else [document]:
+            place += 1
+            yield place, entry, content_of(entry)
 
 
 def content_of(entry: object) -> bytes:

@@ -32,7 +32,7 @@ _NUMERIC: frozenset[Form] = frozenset(["number", "count", "outcome"])
 _TIMES = ("ts", "outcome_ts")
 LISTED = 3
 # Of a whole file that is refused: a command that takes it in at once, however many columns it has.
-_SUGGESTION_CHARS_MAX = 700
+_SUGGESTION_CHARS_MAX, _REFUSAL_CHARS_MAX = 700, 1_100
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +193,8 @@ class ColumnMap:
                 )
             taken = [target.field for _, target in (*self.targets, *own) if target is not None]
             taken += [target.field for target, _ in self.constants]
-            likely = suggestion(
-                unknown,
-                taken,
-                first,
-                has_zone=has_zone,
-                chars_max=_SUGGESTION_CHARS_MAX,
-            )
+            room = _SUGGESTION_CHARS_MAX
+            likely = suggestion(unknown, taken, first, has_zone=has_zone, chars_max=room)
             if not self.targets and names_no_columns(columns):
                 raise DataError(
                     f"'{plain(Path(path).name, 40)}' is no table: its first line names no columns (it begins with "
@@ -208,7 +203,8 @@ class ColumnMap:
                 )
             raise DataError(
                 f"'{plain(Path(path).name, 40)}' has columns that are no fields: {_listed(unknown, 20)}. "
-                + (f"Perhaps: {likely}" if likely else f"{MAP_ADVICE}.")
+                + (f"Perhaps: {likely}" if likely else f"{MAP_ADVICE}."),
+                _REFUSAL_CHARS_MAX,
             )
         passing = [(column, target) for column, target in own if target is not None]
         return replace(

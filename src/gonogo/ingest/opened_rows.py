@@ -23,6 +23,9 @@ from gonogo.records import Rejection
 CELLS = "cells"
 # Broken lines that may stand before the first record.
 LOOKED_AT_MAX = 1_000
+# An object of objects is a table where its columns, or those of its rows, have so many names that are known.
+_NAMES_OF_A_TABLE = 2
+_ROWS_OF_A_TABLE = 3
 # Records that say what the columns of JSON hold.
 LOOKED_AT = 100
 _TITLES = {
@@ -73,10 +76,10 @@ def opened_rows(
     if stated == CELLS or (stated is None and isinstance(first, Mapping) and CELL_MARK in first):
         return OpenedRows(rows, mapping, None, is_cells=True)
     found = _format(source, mapping, stated, first)
-    if found is None and contents.container != "csv" and (key := _list_of_rows(first)) is not None:
-        rows = _entries(rows, key)
-        first = cast("Mapping[str, list[object]]", first)[key][0]
-        found = _format(source, mapping, stated, first)
+    if found is None and contents.container != "csv":
+        rows, inner = _records_within(rows, first, is_file=source.name is not None)
+        if inner is not first:
+            first, found = inner, _format(source, mapping, stated, inner)
     if found is not None:
         file = File(source.path)
         understanding = Understanding(found.title, file, source.text, found.understood)
@@ -130,6 +133,45 @@ def _list_of_rows(first: object) -> str | None:
     }
     key = max(listed, key=lambda key: listed[key], default=None)
     return key if key is not None and listed[key] > own else None
+
+
+def _records_within(
+    rows: Iterator[Row | Rejection], first: object, *, is_file: bool
+) -> tuple[Iterator[Row | Rejection], object]:
+    """The records that lie in those of a file, or in its only one, and the first of them; else its own."""
+    key = _list_of_rows(first)
+    if key is not None:
+        return _entries(rows, key), cast("Mapping[str, list[object]]", first)[key][0]
+    table = _table_of(first) if is_file and isinstance(first, Mapping) else []
+    if not table:
+        return rows, first
+    two = list(islice(rows, 2))
+    if len(two) > 1:
+        return chain(two, rows), first
+    return ((n, row, content_of(row)) for n, row in enumerate(table, 1)), table[0]
+
+
+def _table_of(only: Mapping[str, object]) -> list[dict[str, object]]:
+    """The rows of an object that is a table; [] where it is none.
+
+    As programs write one: an object of rows by their keys, or as pandas' `to_json` does, of columns, or of the names
+    of columns and rows of values (`orient="split"`).
+    """
+    names, data = only.get("columns"), only.get("data")
+    if isinstance(names, list) and isinstance(data, list):
+        listed = [row for row in data if isinstance(row, list) and len(row) == len(names)]
+        return [dict(zip(map(str, names), row, strict=True)) for row in listed]
+    inner = [value for value in only.values() if isinstance(value, Mapping)]
+    # One call may be an object of objects too, whose parts have names of their own.
+    if not inner or len(inner) < len(only) or any(one.keys() != inner[0].keys() for one in inner):
+        return []
+    if recognised(dict.fromkeys(only, "")) >= _NAMES_OF_A_TABLE:
+        return [
+            {name: column[key] for name, column in zip(only, inner, strict=True)}
+            for key in inner[0]
+        ]
+    is_rows = len(inner) >= _ROWS_OF_A_TABLE and recognised(inner[0]) >= _NAMES_OF_A_TABLE
+    return [dict(row) for row in inner] if is_rows else []
 
 
 def _entries(rows: Iterable[Row | Rejection], key: str) -> Iterator[Row | Rejection]:
