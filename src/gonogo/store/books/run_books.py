@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gonogo.clock import AHEAD_MS
 from gonogo.errors import ParameterError, UnknownTarget
@@ -125,15 +125,16 @@ def left_holds(connection: Connection, settings: Settings, *, now_ms: int) -> tu
     return tuple(found)
 
 
-def payers(connection: Connection, *, reservations: Sequence[str]) -> dict[str, Payer]:
+def payers(connection: Connection, reservations: Sequence[str]) -> Mapping[str, Payer]:
     """See `Ledger`."""
     known = "SELECT budget, declared_micro_usd IS NOT NULL FROM reservation WHERE id = ?"
     found = ((name, connection.execute(known, (name,)).fetchone()) for name in reservations)
     return {name: Payer(row[0], bool(row[1])) for name, row in found if row is not None}
 
 
-def run_so_far(connection: Connection, *, name: str) -> RunProgress | None:
+def run_so_far(connection: Connection, reservation_id: str) -> RunProgress | None:
     """See `Ledger`."""
+    name = reservation_id
     row = connection.execute(
         "SELECT budget, unit, held_micro_usd, created_ms FROM reservation WHERE id = ?", (name,)
     ).fetchone()

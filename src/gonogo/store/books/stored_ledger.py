@@ -12,9 +12,7 @@ from gonogo.ports.money import (
     BudgetRecord,
     ClosedReservation,
     JudgedCheck,
-    Payer,
     Replay,
-    RunProgress,
 )
 from gonogo.records import DAY_MS, MICRO, Decision, Unit
 from gonogo.settings import Settings
@@ -30,7 +28,7 @@ from gonogo.store.books.run_books import (
     renew,
     run_so_far,
 )
-from gonogo.store.engine import Connection, Engine, Work
+from gonogo.store.engine import Connection, Engine, Work, read
 from gonogo.store.observations.catalogue import CatalogueOf
 
 T = TypeVar("T")
@@ -45,6 +43,20 @@ FROM reservation WHERE state = 'settled'{members} ORDER BY closed_ms DESC LIMIT 
 _RECORD_CHECKS_MAX = 500
 
 
+def _judged(
+    connection: Connection,
+    *,
+    limit: int = 1000,
+    unit: Unit | None = None,
+    members: Sequence[str] = (),
+) -> tuple[JudgedCheck, ...]:
+    """Read what settled reservations held, the newest first: all, or those of some budgets in their unit."""
+    own = "" if unit is None else f" AND unit = ? AND budget IN ({marks(members)})"
+    bound: tuple[Any, ...] = (*(() if unit is None else (unit, *members)), limit)
+    rows = connection.execute(_JUDGED.format(members=own), bound)
+    return tuple(JudgedCheck(p / MICRO, left, actual, plan) for p, left, actual, plan in rows)
+
+
 class StoredLedger(Generic[AnyEngine]):
     """The part of a `Ledger` that both engines share.
 
@@ -55,6 +67,12 @@ class StoredLedger(Generic[AnyEngine]):
         settle: The work that closes a reservation here.
         lower: The work that lets an open one hold less.
     """
+
+    budgets_below = read(budgets_below)
+    budgets_named = read(budgets_named)
+    payers = read(payers)
+    run_so_far = read(run_so_far)
+    judged = read(_judged)
 
     def __init__(
         self,
@@ -95,10 +113,6 @@ class StoredLedger(Generic[AnyEngine]):
         await self.keyed_names(key, "")
         return await self._database.read(partial(newest_values, key=key, most=most))
 
-    async def budgets_below(self, owner: str) -> tuple[str, ...]:
-        """See `Ledger`."""
-        return await self._database.read(partial(budgets_below, owner=owner))
-
     async def answered(self, key: str, arguments: str, *, now_ms: int) -> Replay | None:
         """See `Ledger`."""
         work = partial(answered, key=key, arguments=arguments, now_ms=now_ms)
@@ -125,10 +139,6 @@ class StoredLedger(Generic[AnyEngine]):
         named = {"name": reservation_id, "to": to_micro_usd, "now_ms": now_ms}
         await self._write(partial(self._lower, **named, beyond_recorded=beyond_recorded))
 
-    async def run_so_far(self, reservation_id: str) -> RunProgress | None:
-        """See `Ledger`."""
-        return await self._database.read(partial(run_so_far, name=reservation_id))
-
     async def settle(
         self,
         reservation_id: str,
@@ -148,7 +158,7 @@ class StoredLedger(Generic[AnyEngine]):
         def work(connection: Connection) -> BudgetRecord:
             return BudgetRecord(
                 _named_by(connection, members, roots),
-                _judged(connection, _RECORD_CHECKS_MAX, unit, members),
+                _judged(connection, limit=_RECORD_CHECKS_MAX, unit=unit, members=members),
                 left_holds(connection, self._settings, now_ms=now_ms),
             )
 
@@ -158,18 +168,6 @@ class StoredLedger(Generic[AnyEngine]):
         """See `Ledger`."""
         work = partial(_named_by, members=members, roots=self._roots(members))
         return await self._database.read(work)
-
-    async def budgets_named(self) -> tuple[str, ...]:
-        """See `Ledger`."""
-        return await self._database.read(budgets_named)
-
-    async def payers(self, reservations: Sequence[str]) -> Mapping[str, Payer]:
-        """See `Ledger`."""
-        return await self._database.read(partial(payers, reservations=reservations))
-
-    async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
-        """See `Ledger`."""
-        return await self._database.read(partial(_judged, limit=limit))
 
 
 def _named_by(
@@ -183,16 +181,6 @@ def _named_by(
         (*members, *roots),
     )
     return tuple(row[0] for row in found)
-
-
-def _judged(
-    connection: Connection, limit: int, unit: Unit | None = None, members: Sequence[str] = ()
-) -> tuple[JudgedCheck, ...]:
-    """Read what settled reservations held, the newest first: all, or those of some budgets in their unit."""
-    own = "" if unit is None else f" AND unit = ? AND budget IN ({marks(members)})"
-    bound: tuple[Any, ...] = (*(() if unit is None else (unit, *members)), limit)
-    rows = connection.execute(_JUDGED.format(members=own), bound)
-    return tuple(JudgedCheck(p / MICRO, left, actual, plan) for p, left, actual, plan in rows)
 
 
 def answered(connection: Connection, key: str, arguments: str, now_ms: int) -> Replay | None:
