@@ -23,7 +23,7 @@ from gonogo.app import Gonogo
 from gonogo.detectors import bins
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.log_space import from_log_odds
-from gonogo.detectors.rate.dispersion import daily_dispersion, early_dispersion, weekly_offsets
+from gonogo.detectors.rate.dispersion import daily_dispersion, hourly_dispersion, weekly_offsets
 from gonogo.detectors.rate.onset import fit_onset
 from gonogo.detectors.rate.rate_slices import CellCounts, Partition, SliceWatch, watch_slices
 from gonogo.detectors.rate.rate_watch import watch_rate
@@ -79,7 +79,7 @@ def hours(streams: int) -> None:
     rule = RateRule(needed=3.7e5, weight_up=1.0)
     print("\nhours that hang together, needed 4e5  false in 46 days  days blocked")
     learned, end, correlation = 14 * DAY_HOURS, 60 * DAY_HOURS, 0.9
-    found: dict[str, list[float]] = {"learned from days": [], "told the truth": []}
+    found: dict[str, list[float]] = {"learned from two weeks": [], "told the truth": []}
     for stream in range(streams):
         rng = np.random.default_rng((8, stream))
         usual, level = rng.uniform(0.02, 0.15), np.empty(end)
@@ -89,12 +89,11 @@ def hours(streams: int) -> None:
         n = rng.poisson(12.5, end).astype(np.float64)
         bad = rng.binomial(n.astype(int), from_log_odds(math.log(usual / (1 - usual)) + level))
         early = slice(0, learned)
-        by_day = [x[early].reshape(-1, DAY_HOURS).sum(axis=1) for x in (n, bad)]
-        used_of_days = early_dispersion(*by_day).used
+        used = hourly_dispersion(np.arange(learned), n[early], bad[early]).used
         inflation = (1 + correlation) / (1 - correlation)
         truth = 1 + 12.5 * 0.4**2 * usual * (1 - usual) * inflation
-        for name, used in zip(found, (used_of_days, truth), strict=True):
-            watch = watch_rate(n, bad, replace(rule, dispersion=used))
+        for name, dispersion in zip(found, (used, truth), strict=True):
+            watch = watch_rate(n, bad, replace(rule, dispersion=dispersion))
             worse = watch.latched & ~watch.recovering
             found[name].append(float(worse[learned::DAY_HOURS].sum()))
     for name, days_blocked in found.items():

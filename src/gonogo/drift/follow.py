@@ -16,8 +16,8 @@ from gonogo.detectors.pieces import Beginnings, SettledPrefix
 from gonogo.detectors.rate.dispersion import (
     Dispersion,
     daily_dispersion,
-    early_dispersion,
     expected_rates,
+    hourly_dispersion,
     weekend_offsets,
     weekly_offsets,
 )
@@ -98,20 +98,21 @@ def first_weeks(followed: RateStream, hours: BaselineHours) -> RateStream:
 
 
 def _spread_of_days(early: RateStream, expected: Floats | None, *, trimmed: bool) -> Dispersion:
-    by_days = early_dispersion if trimmed else daily_dispersion
-    return by_days(early.by_day()[1], _without_season(early, expected))
-
-
-def _without_season(early: RateStream, expected: Floats | None) -> Floats:
-    """Bad labels a day, less what the weekly expectation adds to or takes from the mean rate."""
+    season = _season(early, expected)
+    if trimmed:
+        return hourly_dispersion(early.hour, early.n, early.bad, season)
     _, n, bad = early.by_day()
+    return daily_dispersion(n, np.clip(bad - np.bincount(days_of(early.hour)[1], season), 0, n))
+
+
+def _season(early: RateStream, expected: Floats | None) -> Floats:
+    """Bad labels of each batch that the weekly expectation adds to the mean rate, or takes from it."""
     if expected is None:
-        return bad
+        return np.zeros(len(early.n))
     own = min(max(early.bad_rate, 1e-6), 1 - 1e-6)
     centre = math.log(own / (1 - own))
-    seasonal = 1 / (1 + np.exp(-(centre + expected))) - own
-    _, at = days_of(early.hour)
-    return np.clip(bad - np.bincount(at, early.n * seasonal), 0, n)
+    seasonal: Floats = early.n * (1 / (1 + np.exp(-(centre + expected))) - own)
+    return seasonal
 
 
 def rule_of(

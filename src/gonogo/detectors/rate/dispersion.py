@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -18,6 +18,10 @@ PRIOR_DAYS = 3.0
 # Standard errors by which what so few days tell is raised, and what a baseline of days tells.
 CAUTION_SE = 1.5
 DAILY_CAUTION_SE = 0.25
+# The same where days and blocks of hours are both asked.
+_DAYS, _BLOCKS = (24, 1.0), (6, 0.5)
+# Of fewer days the steps that a fall makes in each block are too many to be left out.
+_BLOCK_DAYS_MIN = 8
 # From so many steps on, the second largest is left out as well: a fall in the middle of a day
 # makes two.
 STEPS_TWO = 5
@@ -93,31 +97,87 @@ def early_dispersion(n: ArrayLike, bad: ArrayLike) -> Dispersion:
     order statistics by which it is trimmed.
     """
     labels, failures = check_counts(n, bad)
-    labels, failures = labels[labels > 0], failures[labels > 0]
-    days = len(labels)
-    rate = float(failures.sum() / labels.sum()) if days else 0.0
-    if days < 2 or not 0 < rate < 1:  # noqa: PLR2004 - a difference needs two
-        return Dispersion(observed=1.0, used=1.0, days=days)
-    steps = np.diff(failures / labels)
-    chance = rate * (1 - rate) * (1 / labels[1:] + 1 / labels[:-1])
-    return trimmed_dispersion(steps**2 / chance, days=days)
+    return _by_steps(
+        HOURS_A_DAY * np.arange(len(labels)), labels, failures, HOURS_A_DAY, CAUTION_SE
+    )
 
 
-def trimmed_dispersion(ratios: Floats, *, days: int) -> Dispersion:
+def hourly_dispersion(
+    hour: Ints, n: ArrayLike, bad: ArrayLike, usual: Floats | float = 0.0
+) -> Dispersion:
+    """Learn from a few weeks of hours how many labels of a day carry one independent label's information.
+
+    Days are few, and where hours hang together each is like the one before it, which hides a third of how
+    they differ. So blocks of six hours are asked as well, each held against the same hours of the day before:
+    they are four times as many. What makes them differ is taken to last for a day, and the larger of the two
+    answers counts. Where hours have a correlation of .9 this leaves .43 days blocked of 46, for .96 by days
+    alone (benchmarks/detection_product.py); where nothing hangs together a label counts for hardly less.
+
+    Args:
+        hour: Of each batch, ascending, shape (batches,).
+        n: Labels of each batch.
+        bad: Bad outcomes among them; may be fractional.
+        usual: The bad outcomes that its hour of the week adds to each batch, or takes from it.
+
+    Raises:
+        DataError: The counts are malformed.
+    """
+    labels, failures = check_counts(n, bad)
+    by_day, by_block = (
+        _by_steps(hour, labels, failures - usual, *size) for size in (_DAYS, _BLOCKS)
+    )
+    if by_day.days < _BLOCK_DAYS_MIN:
+        return by_day
+    return replace(by_day, used=max(by_day.used, by_block.used))
+
+
+def _by_steps(
+    hour: Ints, labels: Floats, failures: Floats, size: int, caution: float
+) -> Dispersion:
+    """The dispersion of days, from steps between blocks of so many hours that are a day apart."""
+    hour, failures, labels = hour[labels > 0], failures[labels > 0], labels[labels > 0]
+    block, at = np.unique(hour // size, return_inverse=True)
+    n = np.bincount(at, labels)
+    bad = np.clip(np.bincount(at, failures), 0, n)
+    day, place = np.divmod(block, HOURS_A_DAY // size)
+    days = np.bincount(day - day.min(initial=0), n) if len(n) else n
+    total, gone = np.bincount(place, n), np.bincount(place, bad)
+    if not 0 < gone.sum() < total.sum():
+        return Dispersion(observed=1.0, used=1.0, days=int((days > 0).sum()))
+    usual = (gone + gone.sum() / total.sum()) / (total + 1)
+    order = np.lexsort((block, place))
+    n, rate, chance = n[order], (bad / n)[order], (usual * (1 - usual))[place[order]]
+    same = np.diff(place[order]) == 0
+    ratios = np.diff(rate) ** 2 / (chance[1:] * (1 / n[1:] + 1 / n[:-1]))
+    found = trimmed_dispersion(
+        ratios[same], days=int((days > 0).sum()), blocks=int((total > 0).sum()), caution=caution
+    )
+    # By 1 + (n - 1) r the dispersion of n labels of which two have a correlation of r.
+    larger = float((days**2).sum() / (n**2).sum())
+    observed, used = (1 + larger * (one - 1) for one in (found.observed, found.used))
+    return replace(found, observed=observed, used=used)
+
+
+def trimmed_dispersion(
+    ratios: Floats, *, days: int, blocks: int = 1, caution: float = CAUTION_SE
+) -> Dispersion:
     """Learn it from squared steps between days over what chance makes of them, the largest left out.
 
     Args:
         ratios: Shape (steps,), each 1 on average where days do not differ.
         days: That the steps are between.
+        blocks: Of a day, each with steps of its own.
+        caution: Standard errors by which the answer is raised.
     """
     ranked = np.sort(ratios)
-    kept = len(ranked) - (2 if len(ranked) >= STEPS_TWO else 1)
+    kept = len(ranked) - blocks * (2 if len(ranked) >= STEPS_TWO * blocks else 1)
     if kept < 1:
         return Dispersion(observed=1.0, used=1.0, days=days)
     observed = float(ranked[:kept].sum()) / _expected(len(ranked), kept)
-    weight = kept + PRIOR_DAYS
-    shrunk = (observed * kept + PRIOR_DAYS) / weight
-    return Dispersion(observed, max(1.0, shrunk * (1 + CAUTION_SE * math.sqrt(2 / weight))), days)
+    prior = PRIOR_DAYS * blocks
+    shrunk = (observed * kept + prior) / (kept + prior)
+    raised = shrunk * (1 + caution * math.sqrt(2 / (kept + prior)))
+    return Dispersion(observed, max(1.0, raised), days)
 
 
 def _expected(steps: int, kept: int) -> float:
