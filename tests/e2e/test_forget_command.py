@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,30 @@ def test_the_whole_of_a_name_goes_and_may_come_again(store: Path) -> None:
     )
     assert "Nothing of triage is meant by that" in nothing.stderr
     assert typed("doctor", store=store).returncode == 0
+
+
+def test_many_names_are_taken_back_in_one_go(tmp_path: Path) -> None:
+    """By their names and by patterns of them, each with an entry of its own; what nothing is meant of is left."""
+    store, now_s = tmp_path / "s.db", time.time()
+    names = [f"scratch-{i}" for i in range(8)] + ["old", "kept"]
+    calls = [{"dependency": name, "ts": now_s - 60, "outcome": 1} for name in names]
+    calls.append({"dependency": "scratch-old", "ts": now_s - 9 * 86_400, "outcome": 1})
+    (tmp_path / "calls.jsonl").write_text(lines(calls))
+    typed("ingest", str(tmp_path / "calls.jsonl"), store=store)
+    since = datetime.fromtimestamp(now_s - 86_400, UTC).isoformat()
+    asked = typed("forget", "scratch-*", "old", "--since", since, store=store)
+    assert asked.returncode == 64
+    assert "1 observation of scratch-0" in asked.stderr
+    assert "Pass --yes" in asked.stderr
+    done = typed("forget", "scratch-*", "old", "--since", since, "--yes", "--json", store=store)
+    removed = [json.loads(line)["dependency"] for line in done.stdout.splitlines()]
+    assert sorted(removed) == sorted([*names[:8], "old"])
+    listed = answer(typed("list", "--json", store=store))["dependencies"]
+    assert {line["dependency"] for line in listed} == {"kept", "scratch-old"}
+    entries = typed("decisions", "list", "--kind", "forget", store=store).stdout
+    assert len(entries.splitlines()) == 1 + 9
+    for pattern, said in (
+        ("nobody-*", "Unknown dependency 'nobody-*'"),
+        ("scratch-*", "Nothing of"),
+    ):
+        assert said in typed("forget", pattern, "--since", since, "--yes", store=store).stderr

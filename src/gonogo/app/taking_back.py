@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gonogo.answers import ForgetReport, rfc3339
 from gonogo.app.maintenance import Maintenance
 from gonogo.app.question_arguments import why_unknown
-from gonogo.errors import ParameterError, UnknownTarget
+from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.hours.periods import moment
+from gonogo.money.scopes import matched
 from gonogo.records import MICRO, Decision
 from gonogo.store.observations.forget import ForgottenRows, Selection
 from gonogo.text.forms import counted, money, number
@@ -38,18 +41,41 @@ def selection_of(
     return Selection(start_ms, end_ms, writer, run)
 
 
-async def forgettable(app: Maintenance, dependency: str, selection: Selection) -> ForgetReport:
-    """Count the observations that `forget` would remove; changes nothing.
+async def forgettable(
+    app: Maintenance, dependencies: Sequence[str], selection: Selection
+) -> list[ForgetReport]:
+    """Count the observations that `forget` would remove, of each name; changes nothing.
+
+    Args:
+        app: The application.
+        dependencies: Names, or patterns of names; of what a pattern matches, only names of which something is meant.
+        selection: Which of their observations.
 
     Raises:
-        UnknownTarget: nothing is known of the dependency.
+        UnknownTarget: nothing is known of a dependency, or a pattern matches none.
+        ParameterError: nothing of any of them is meant.
     """
     stores = await app.stores()
-    found = await stores.telemetry.forgettable(dependency, selection)
-    if found is None:
-        unknown = UnknownTarget("dependency", dependency, await stores.telemetry.names())
-        raise await why_unknown(app, unknown) or unknown
-    return _report(dependency, found, app.clock(), done=False)
+    known = await stores.telemetry.names()
+    found = []
+    for asked in dependencies:
+        names = matched([asked], known)
+        if not names:
+            raise UnknownTarget("dependency", asked, known)
+        for name in names:
+            rows = await stores.telemetry.forgettable(name, selection)
+            if rows is None:
+                unknown = UnknownTarget("dependency", name, known)
+                raise await why_unknown(app, unknown) or unknown
+            if not rows.is_nothing:
+                found.append(_report(name, rows, app.clock(), done=False))
+    if not found:
+        raise _nothing_of(", ".join(dependencies))
+    return list({one.dependency: one for one in found}.values())
+
+
+def _nothing_of(names: str) -> ParameterError:
+    return ParameterError(f"Nothing of {plain(names, 80)} is meant by that: nothing was removed.")
 
 
 async def forget(
@@ -80,8 +106,8 @@ async def forget(
 
     done = await stores.telemetry.forget(dependency, selection, now_ms=now_ms, entry=entry)
     if done is None:
-        await forgettable(app, dependency, selection)
-        raise ParameterError(f"Nothing of {dependency} is meant by that: nothing was removed.")
+        await forgettable(app, [dependency], selection)
+        raise _nothing_of(dependency)
     return with_id(_report(dependency, done[0], now_ms, done=True), entry_id)
 
 

@@ -18,6 +18,7 @@ from gonogo.errors import ParameterError
 if TYPE_CHECKING:
     from gonogo.store.sqlite.backup import BackupFacts
 
+NAMES_SHOWN = 5
 # In the list of commands each stands elsewhere.
 copies, removals, moves = (typer.Typer() for _ in range(3))
 
@@ -101,12 +102,16 @@ def _told(facts: BackupFacts) -> dict[str, object]:
     "forget",
     "gonogo forget triage --run 2026-04-02",
     "gonogo forget gpt-4 --since 2026-05-01 --until 2026-05-02 --yes",
+    "gonogo forget 'scratch-*' old-tool --yes",
     panel="Record",
 )
 async def forget(
     session: Session,
     *,
-    dependency: Annotated[str, typer.Argument(help="Its name, as recorded.")],
+    dependencies: Annotated[
+        list[str],
+        typer.Argument(metavar="DEPENDENCY...", help="Names, as recorded, or patterns of names."),
+    ],
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="From this day or time on.")
     ] = None,
@@ -119,26 +124,30 @@ async def forget(
     run: Annotated[str | None, typer.Option(help="What came with this run of an import.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Take observations back, and all that was made of them; it is logged."""
+    """Take observations back, and all that was made of them; it is logged, each name by itself."""
     from gonogo.app.taking_back import forget as take_back
     from gonogo.app.taking_back import forgettable, selection_of
 
     selection = selection_of(
         since=since, until=until, writer=writer, run=run, zone=session.settings.timezone
     )
+    session.app.refuse_read_only("forget observations")
+    found = await forgettable(session.app, dependencies, selection)
     if not yes:
-        session.app.refuse_read_only("forget observations")
-        found = await forgettable(session.app, dependency, selection)
+        said = "\n".join(one.summary for one in found[:NAMES_SHOWN])
+        if len(found) > NAMES_SHOWN:
+            said += f"\nAnd observations of {len(found) - NAMES_SHOWN} more names."
         if not sys.stdin.isatty():
-            raise ParameterError(f"{found.summary[:300]} Pass --yes to do it.")
-        sys.stderr.write(f"{found.summary}\nForget them? [y/N] ")
+            raise ParameterError(f"{said[:300]} Pass --yes to do it.")
+        sys.stderr.write(f"{said}\nForget them? [y/N] ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             session.screen.line("Nothing was removed.")
             return
     given = {"since": since, "until": until, "writer": writer, "run": run}
     asked = {name: value for name, value in given.items() if value is not None}
-    session.show(await take_back(session.app, dependency, selection, asked))
+    for one in found:
+        session.show(await take_back(session.app, one.dependency, selection, asked))
 
 
 @command(
