@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from gonogo.detectors.arrays import Floats
 from gonogo.detectors.cost.days import level_drift
-from gonogo.detectors.cost.dependence import correlation_time, heavy_tail, regime_start
+from gonogo.detectors.cost.dependence import (
+    cautious_both_ways,
+    correlation_time,
+    heavy_tail,
+    regime_start,
+    split_correlation,
+)
 from gonogo.detectors.cost.forecast import (
     CostModel,
     chance_within,
@@ -232,3 +238,50 @@ def test_only_costs_with_a_heavy_tail_may_exceed_all_seen() -> None:
     few, many = (tail.beyond(n, np.random.default_rng(1), 500) for n in (50, 500))
     assert (many >= few).all()
     assert (many > 0).mean() > (few > 0).mean() > 0
+
+
+def test_one_loop_among_ordinary_calls_is_a_heavy_tail() -> None:
+    """The single dearest call may be where the tail begins: no average over many hides it."""
+    costs = np.random.default_rng(7).lognormal(0, 0.5, 400)
+    before = heavy_tail(costs)
+    costs[200] = 100 * costs.max()
+    after = heavy_tail(costs)
+    assert before is None
+    assert after is not None
+    assert after.share > 0.2
+
+
+def test_low_totals_have_no_call_dearer_than_seen_and_high_ones_have_all() -> None:
+    """In between by rank; of more calls no total is less."""
+    low = cautious_both_ways(np.array([3.0, 1.0, 2.0]), np.array([0.0, 6.0, 0.0]))
+    # Without: 1, 2, 3; with: 2, 3, 7; a sixth, a half and five sixths of the way.
+    assert low == pytest.approx([1 + 1 / 6, 2.5, 3 + 4 * 5 / 6])
+    rng = np.random.default_rng(8)
+    model = fit_costs(1 + rng.pareto(1.3, 400), seed=1)
+    assert model.tail is not None
+    totals = [spend_draws(model, calls=n) for n in (1, 10, 100, 1000)]
+    assert all((np.diff(each) >= 0).all() for each in totals)
+    assert all((more >= fewer).all() for fewer, more in itertools.pairwise(totals))
+
+
+def test_what_neighbours_share_in_costs_widens_the_forecast_of_their_sum() -> None:
+    """Conversations of growing contexts: twelve calls are alike in costs, and less so in logarithms.
+
+    The variance of a mean of 500 calls is 18 times that of independent ones (1,500 histories).
+    """
+    rng = np.random.default_rng(9)
+    in_costs, in_logs = [], []
+    for _ in range(40):
+        lengths = rng.geometric(1 / 12, 100)
+        costs = np.concatenate(
+            [
+                rng.lognormal(0, 0.4) * (1 + 0.15 * np.arange(n)) * rng.lognormal(0, 0.4, n)
+                for n in lengths
+            ]
+        )[:500]
+        in_logs.append(split_correlation(np.log(costs)))
+        in_costs.append(correlation_time(costs))
+        drift = level_drift(costs, correlation=in_logs[-1])
+        widened = 1 + drift.burst_variance / (costs.var() / costs.mean() ** 2)
+        assert widened >= in_costs[-1] - 1e-9
+    assert np.mean(in_logs) < np.mean(in_costs) < 18

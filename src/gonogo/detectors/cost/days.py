@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.cost.dependence import correlation_time
 from gonogo.records import DAY_MS
 
 if TYPE_CHECKING:
@@ -285,7 +286,8 @@ def level_drift(costs: Floats, *, correlation: float = 1.0) -> LevelDrift:
 def _bursts(costs: Floats, correlation: float) -> tuple[float, int]:
     """The variance of block means as a multiple of independent calls', times calls; and the block size.
 
-    Calls come in bursts of a kind: a mean of n costs is less certain than n independent ones say.
+    Calls come in bursts of a kind: a mean of n costs is less certain than n independent ones say. A
+    sum is of costs, and what is alike in them weighs more there than in their logarithms.
     """
     size = costs.size // _BURST_BLOCKS
     blocks = costs[costs.size % size :].reshape(-1, size).mean(axis=1)
@@ -295,7 +297,8 @@ def _bursts(costs: Floats, correlation: float) -> tuple[float, int]:
     factor = float(blocks.var(ddof=1)) / float(costs.mean()) ** 2 * size / cv2
     # Ten block means tell a variance poorly: shrunk towards none.
     believed = (_BURST_BLOCKS - 1) / (_BURST_BLOCKS - 1 + BURST_PRIOR)
-    return max((factor - 1) * believed, correlation - 1) * cv2, size
+    alike = max(correlation, correlation_time(costs))
+    return max((factor - 1) * believed, alike - 1) * cv2, size
 
 
 def _walks(costs: Floats, correlation: float) -> LevelDrift:

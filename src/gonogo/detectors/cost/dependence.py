@@ -54,7 +54,7 @@ def correlation_time(values: Floats) -> float:
 
 @dataclass(frozen=True, slots=True)
 class HeavyTail:
-    """Calls dearer than any seen: about `share / (share + n)` of them, by a Pareto law."""
+    """Calls dearer than any seen: up to `share / (share + n)` of them, by a Pareto law."""
 
     share: float
     index: float
@@ -80,26 +80,52 @@ class HeavyTail:
         return np.asarray(self.dearest * (sizes * (places <= calls)).sum(axis=0))
 
 
+def cautious_both_ways(totals: Floats, beyond: Floats) -> Floats:
+    """Totals from the least, without what lies beyond the dearest call seen, to the most, with all of it.
+
+    How often the dearest calls come is known from a few of them. Of k seen, an interval keeps what it
+    says where its lower end is drawn from k of them and its upper end from k + 1.
+
+    Args:
+        totals: Shape (draws,), in any order, without such calls.
+        beyond: Shape (draws,), what such calls add to each, at least 0.
+
+    Returns:
+        Shape (draws,), ascending; never less where both are more.
+
+    Source: Clopper and Pearson (1934); as a distribution, Balch (2012).
+    """
+    least, most = np.sort(totals), np.sort(totals + beyond)
+    rank = (np.arange(totals.size) + 0.5) / totals.size
+    return np.asarray(least + rank * (most - least))
+
+
 def heavy_tail(costs: Floats) -> HeavyTail | None:
     """The tail beyond the dearest call seen; None where the calls seen do not point to one.
+
+    Where a tail begins is not known: with the single dearest call, which one loop among ordinary calls
+    is, or with the sqrt(n) dearest. Each beginning says whether the tail is heavy, and all count alike.
 
     Args:
         costs: Shape (n,), each at least 0.
 
-    Source: Hill (1975), on the dearest sqrt(n) calls, shrunk to a light tail.
+    Source: Hill (1975), shrunk to a light tail.
     """
     n = costs.size
     if n < TAIL_CALLS_MIN:
         return None
-    k = math.isqrt(n)
-    top = np.sort(costs)[-k - 1 :]
-    if top[0] <= 0 or top[-1] <= top[0]:
+    top = np.sort(costs)[: -math.isqrt(n) - 2 : -1]
+    if top[-1] <= 0 or top[0] <= top[-1]:
         return None
-    excess = float(np.log(top[1:] / top[0]).mean())
-    inverse = (k * excess + _HILL_PRIOR_VALUES / _HILL_PRIOR) / (k + _HILL_PRIOR_VALUES)
-    index = 1 / inverse
-    share = 0.5 * min(max((2.4 - index) / 0.8, 0.0), 1.0)
-    return HeavyTail(share, index, float(top[-1]), n) if share > 0 else None
+    logs = np.log(top)
+    counts = np.r_[2 ** np.arange((logs.size - 2).bit_length()), logs.size - 1]
+    excess = np.cumsum(logs)[counts - 1] - counts * logs[counts]
+    inverse = (excess + _HILL_PRIOR_VALUES / _HILL_PRIOR) / (counts + _HILL_PRIOR_VALUES)
+    shares = np.clip((2.4 - 1 / inverse) / 0.8, 0.0, 1.0)
+    if not shares.any():
+        return None
+    index = float(shares.sum() / (shares @ inverse))
+    return HeavyTail(float(shares.mean()), index, float(top[0]), n)
 
 
 # Both sides of a split keep at least this many calls.

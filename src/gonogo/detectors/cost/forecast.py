@@ -18,6 +18,7 @@ from gonogo.detectors.cost.days import (
 )
 from gonogo.detectors.cost.dependence import (
     HeavyTail,
+    cautious_both_ways,
     correlation_time,
     heavy_tail,
     regime_start,
@@ -244,13 +245,12 @@ def spend_draws(model: CostModel, *, calls: int, declared: float | None = None) 
         z = np.clip(of_level.standard_normal(totals.size), -_Z_MAX, _Z_MAX)
         steps = model.drift.spread(calls)[which] * z
         totals *= np.exp(model.drift.shift[which] + steps)
-    if model.tail is not None:
-        totals += model.tail.beyond(calls, _of_tail(model), totals.size)
+    factors = np.ones(totals.size)
     if model.days is not None:
         days = model.days.shares(calls).size
         paths = model.days.paths(days, model.log_level, _of_days(model), totals.size)
-        totals *= model.days.factors(calls, paths)
-    totals.sort()
+        factors = model.days.factors(calls, paths)
+    totals = _with_tail(model, calls, totals, factors)
     if declared is not None and declared > 0 and totals[-1] > 0:
         totals = _fold_in(totals, model.parameter_variance, declared)
     return totals
@@ -261,8 +261,13 @@ def _of_days(model: CostModel) -> np.random.Generator:
     return np.random.default_rng([model.seed, 2])
 
 
-def _of_tail(model: CostModel) -> np.random.Generator:
-    return np.random.default_rng([model.seed, 3])
+def _with_tail(model: CostModel, calls: float, totals: Floats, factors: Floats) -> Floats:
+    """Totals at the levels of their days, with what lies beyond the dearest call seen; ascending."""
+    if model.tail is None:
+        return np.sort(totals * factors)
+    rng = np.random.default_rng([model.seed, 3])
+    beyond = model.tail.beyond(calls, rng, totals.size)
+    return cautious_both_ways(totals * factors, beyond * factors)
 
 
 def _lognormal_totals(
@@ -378,10 +383,10 @@ def quantile_by_calls(model: CostModel, calls: Floats, *, probability: float) ->
         if model.drift is not None:
             spread = model.drift.spread(float(count))[which]
             totals = totals * np.exp(model.drift.shift[which] + spread * z_level)
-        if model.tail is not None:
-            totals = totals + model.tail.beyond(float(count), _of_tail(model), mean.size)
+        factors = np.ones(mean.size)
         if model.days is not None:
-            totals = totals * model.days.factors(float(count), paths)
+            factors = model.days.factors(float(count), paths)
+        totals = _with_tail(model, float(count), totals, factors)
         quantiles[i] = np.quantile(totals, probability)
     return np.maximum.accumulate(quantiles)
 
