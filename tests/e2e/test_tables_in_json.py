@@ -83,6 +83,8 @@ def test_a_call_of_several_parts_is_no_table(tmp_path: Path) -> None:
         ("fallo", "sí", "no"),
         ("échec", "délai dépassé", ""),
         ("finish_reason", "error", "stop"),
+        ("exit_code", 1, 0),
+        ("response_status_code", 429, 200),
     ],
 )
 @pytest.mark.parametrize("form", ["jsonl", "csv"])

@@ -19,7 +19,7 @@ MAP_ADVICE = (
 
 # Without their units and accents; the first column that fits a field is taken.
 NAMES = {
-    "dependency": "model model_name model_id llm llm_model bot agent tool tool_name skill service endpoint api function scraper deployment engine model_permaslug "
+    "dependency": "model model_name model_id ai_model llm llm_model bot agent tool tool_name skill service endpoint api function scraper deployment engine model_permaslug "
     "modell modellname werkzeug dienst modele outil modelo herramienta modello strumento ferramenta narzedzie",
     "ts": "timestamp time date datetime created created_at started_at start_time started called_at when logged_at event_time "
     "zeitstempel zeitpunkt zeit datum uhrzeit heure horodatage fecha hora fecha_hora marca_de_tiempo orario tijdstip tijd",
@@ -78,7 +78,11 @@ _OF_ONE_CALL = frozenset(["id", "item", "latency_ms", "confidence", "prediction"
 _PERHAPS = "feedback user_feedback thumbs thumb vote result ergebnis resultat resultado risultato resultaat verdict judgement judgment"
 # What became of a call: `success` and 200 are no errors. Where a column tells of errors alone, that is taken.
 _FATES = frozenset(
-    ["status", "state", "status_code", "http_status", "response_status", "http_code"]
+    [
+        *("status", "state", "status_code", "http_status", "http_status_code", "http_code"),
+        *("response_status", "response_status_code", "response_code"),
+        *("exit_code", "exit_status", "return_code"),
+    ]
 )
 # Of an object that is one of these things: `service.name` is a service, `error.type` an error.
 _OF_ITS_OBJECT = frozenset(["name", "id", "value", "total", "amount"])
