@@ -19,4 +19,4 @@ async def stand(app: Gonogo, verdict: Verdict) -> None:
     now_ms = wall_clock_ms()
     for part in ("drift", "trust"):
         said = {"model": PartVerdict(part, verdict, now_ms, now_ms)}
-        await (await app.stores()).db.write(partial(write_verdicts, verdicts=said))
+        await (await app.stores()).db.write(partial(write_verdicts, verdicts=said, now_ms=now_ms))
