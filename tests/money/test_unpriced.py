@@ -80,6 +80,16 @@ async def test_up_to_one_call_in_twenty_is_said_alone(tmp_path: Path, n: int, ve
     assert found.unpriced.calls == n
 
 
+async def test_what_only_a_price_mends_is_not_looked_for_in_a_list(tmp_path: Path) -> None:
+    """A twentieth of a window's calls, a tenth of those of the model planned for: no list of names helps."""
+    async with opened_app(tmp_path, TOML) as app:
+        await record(app, calls("known", 180, 0.01) + calls("strange", 90, 0.02))
+        await record(app, calls("strange", 10, since_h=5, input_tokens=900, output_tokens=100))
+        found = await app.check_budget_with_confidence("day", dependency="strange", planned_calls=5)
+    assert (found.verdict, found.next_actions) == ("unknown", [])
+    assert found.unpriced is not None
+
+
 async def test_calls_that_failed_without_usage_are_no_gap_in_prices(tmp_path: Path) -> None:
     """An outage does not make a budget unknown: what was not served costs nothing."""
     async with opened_app(tmp_path, TOML) as app:

@@ -340,7 +340,7 @@ def _unknown(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetChe
         reason="see which dependencies have recorded observations",
     )
     # What has no price is named; no list of names has one.
-    actions = [] if hidden else [look]
+    actions = [] if hidden or plan.unpriced else [look]
     return answer.model_copy(update={"summary": summary, "next_actions": actions})
 
 
