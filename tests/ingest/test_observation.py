@@ -288,3 +288,18 @@ def test_anything_is_an_observation_or_a_rejection(raw: dict[str, object]) -> No
     else:
         assert parsed.dependency.isprintable()
         assert parsed.ts_ms <= NOW_MS + DAY_MS
+
+
+def test_a_field_of_a_file_that_only_looks_like_another_can_be_kept() -> None:
+    """The nearest names are offered, and what to type where none is meant; of one that no key can have, the general advice."""
+
+    def refused(name: str) -> str:
+        found = parse({name: "x"})
+        assert isinstance(found, Rejection)
+        return found.problem
+
+    kept = refused("output_category")
+    assert "nearest: output_tokens" in kept
+    assert "--map segments.output_category=output_category" in kept
+    assert "segments.output category" not in refused("output category")
+    assert "--ignore-unknown" in refused("output category")

@@ -261,12 +261,23 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
         raise _AheadError("outcome_ts")
 
 
+def _unless_meant(name: str) -> str:
+    """Say how to map, keep or leave out a column that looks like a field and may be none."""
+    if not name.isidentifier():
+        return MAP_ADVICE
+    return (
+        f"If one is meant: --map FIELD={name}; to keep it beside the call: "
+        f"--map segments.{name}={name}; --ignore-unknown leaves it out"
+    )
+
+
 def _unknown(name: object, raw: Mapping[Any, object], from_file: bool, advice: str) -> str:  # noqa: FBT001
     """The reason for an unknown field: of a file, whose columns can be mapped, about all of them at once."""
     unknown = [str(key) for key in raw if key not in FIELDS]
     near = [] if advice else difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
     if near or not from_file:
-        return f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
+        said = f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
+        return f"{said}. {_unless_meant(str(name))}" if from_file else said
     if advice:
         more = len(unknown) - 1
         others = f", as {'is' if more == 1 else 'are'} {more} more" if more else ""
