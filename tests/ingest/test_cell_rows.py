@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from counted_cells import counted_cells
-from gonogo.ingest.hour_cells.cell_row import COLUMNS
-from gonogo.ingest.hour_cells.cell_table import parse_cell, parse_cells
+from gonogo.ingest.hour_cells.cell_table import COLUMNS, parse_cell, parse_cells
 from gonogo.ports.hour_cells import HourCell
 from gonogo.records import DAY_MS, HOUR_MS, Rejection
 
@@ -158,7 +157,7 @@ EMPTY = {
 
 
 def read_alike(rows: Sequence[dict[str, Any]]) -> None:
-    """Hold that rows are read the same where a column of text has them looked at one by one."""
+    """Hold that rows are read the same beside one whose number is text, as CSV has it."""
     numbered = list[tuple[int, object]](enumerate([FULL, *rows, GOOD, FULL]))
     found = parse_cells(numbered, now_ms=NOW_MS)
     assert found == parse_cells([*numbered, (9, GOOD | {"n": "1"})], now_ms=NOW_MS)[:-1]
@@ -167,7 +166,7 @@ def read_alike(rows: Sequence[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("column", [*COLUMNS, "other"])
 def test_an_odd_value_is_read_alike_among_numbers_and_among_text(column: str) -> None:
-    """Checked by column or row by row, the cell, or the refusal and its words, are the same."""
+    """Whatever stands beside it, the cell, or the refusal and its words, are the same."""
     for odd in ODD:
         read_alike([FULL | {column: odd}])
 
