@@ -346,7 +346,7 @@ def compared(data: DriftData, settings: Settings, question: DriftQuestion) -> li
         ]
     golden = compare_golden(data.golden, sides) if question.segment is None else None
     findings = []
-    quality: RateMetric = "complaint" if "complaint" in data.rates(own) else "outcome"
+    quality: RateMetric = "complaint" if "complaint" in data.rates else "outcome"
     for metric in (quality, "error"):
         before = data.stream(metric, sides.before_version).between(*sides.before_hours)
         after = data.stream(metric, sides.after_version).between(*sides.after_hours)

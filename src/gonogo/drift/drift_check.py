@@ -9,15 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from gonogo.answers import (
-    DriftReport,
-    Effect,
-    Immature,
-    SegmentDrift,
-    Signal,
-    VersionMean,
-    rfc3339,
-)
+from gonogo.answers import DriftReport, Effect, Immature, SegmentDrift, Signal, VersionMean, rfc3339
 from gonogo.drift.baseline import accepted_baseline
 from gonogo.drift.compare import compared
 from gonogo.drift.drift_memory import DriftMemory
@@ -35,12 +27,7 @@ from gonogo.drift.signals.judge import SIGNAL_METRICS
 from gonogo.drift.stale import OldData, good_until_ms, old_data
 from gonogo.drift.streams import Streams, followed_streams, followed_values
 from gonogo.errors import UnknownTarget
-from gonogo.hours.measured import (
-    NOT_MEASURED,
-    coverage_of,
-    errors_decide,
-    unlabelled_version,
-)
+from gonogo.hours.measured import NOT_MEASURED, coverage_of, unlabelled_version
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import RATE_METRICS
 from gonogo.ports.signal_reads import SignalTelemetry
@@ -104,13 +91,13 @@ async def check_drift(
     asked, question = question, _as_recorded(question, data.known)
     own = settings.dependency(data.known.name)
     found = await _found(telemetry, log, settings, question, data, mark)
-    decided, decisive = _decided(data, question, found.findings, own)
+    decided, decisive = _decided(data, question, found.findings)
     stale_at_ms, old = None, None
     if not (question.compares or question.until):
         stale_at_ms = _stale_at_ms(decisive, data, own)
         old = _old_data(data, decisive, settings, now_ms=now_ms)
     if old is not None:
-        quality = data.rates(own)[0] if data.counts.labels.any() else decisive.metric
+        quality = data.rates[0] if data.counts.labels.any() else decisive.metric
         metric = question.metric or quality
         decisive, found = old.finding(metric), Streams(())
     others = [f for f in found.findings if f is not decided and _is_told(f)]
@@ -225,7 +212,7 @@ def _not_followed(metric: str, question: DriftQuestion) -> Finding:
 
 
 def _decided(
-    data: DriftData, question: DriftQuestion, findings: Sequence[Finding], own: DependencySettings
+    data: DriftData, question: DriftQuestion, findings: Sequence[Finding]
 ) -> tuple[Finding, Finding]:
     """The finding that decides, and the same as it is answered.
 
@@ -235,8 +222,7 @@ def _decided(
     """
     decided = _decisive(list(findings), question)
     asked = not question.compares and question.metric in (None, "outcome")
-    asked = asked and "complaint" not in data.rates(own)
-    if decided.status == "degraded" or not asked:
+    if decided.status == "degraded" or not asked or "complaint" in data.rates:
         return decided, decided.whole()
     found = unlabelled_version(data.counts, data.golden_counts, data.known.versions)
     if found is None:
@@ -321,7 +307,7 @@ def _report(
         missing=decisive.missing,
     )
     said = drift_summary(report, why=decisive.why, change=decisive.told, notes=decisive.notes)
-    if decisive.metric == "error" and errors_decide(data.known, own):
+    if decisive.metric == "error" and data.by_errors:
         said += f" {NOT_MEASURED}"
     if report.label_coverage is not None:
         said += f" {report.label_coverage.warning}"

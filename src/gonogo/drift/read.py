@@ -26,7 +26,7 @@ from gonogo.hours.rate_hours import (
 from gonogo.hours.time_slices import Slice, parse_segment
 from gonogo.ports.telemetry import Telemetry
 from gonogo.records import DAY_MS, HOUR_MS, Dependency, GoldenAnswers, HourCounts
-from gonogo.settings import DependencySettings, Settings
+from gonogo.settings import Settings
 from gonogo.text.row_notes import ahead_of, newest_until
 
 NOT_READ = NOT_FOLLOWED - {LAG_METRIC}
@@ -41,6 +41,9 @@ class DriftData:
     slice_: Slice
     counts: HourCounts
     golden_counts: HourCounts
+    rates: tuple[
+        RateMetric, ...
+    ]  # that it is followed by, in the whole as in a slice; quality's measure first
     golden: GoldenAnswers
     maturity: Maturity
     mature_until: int  # hours, exclusive
@@ -52,14 +55,14 @@ class DriftData:
     is_part: bool  # what some recorded is left out: of calls and their slices, and of what is judged by day
 
     @property
+    def by_errors(self) -> bool:
+        """Whether errors alone decide: no outcome was ever recorded, and none is needed."""
+        return self.rates == ("error",)
+
+    @property
     def young_labels(self) -> int:
         """Labels of hours whose outcomes are still coming in."""
         return int(self.counts.labels[self.counts.hour >= self.mature_until].sum())
-
-    def rates(self, own: DependencySettings) -> tuple[RateMetric, ...]:
-        """The rates that the dependency is followed by, in the whole as in a slice of it."""
-        whole = self.read.hours(golden=False)
-        return rates_of(self.known, self.counts if whole is None else whole, own)
 
     def stream(self, metric: RateMetric, version: str | None = None) -> RateStream:
         """A rate up to now; golden answers stand in where there is nothing else."""
@@ -115,7 +118,9 @@ async def read_drift(
         for golden in (False, True)
         for found in [await _hours(telemetry, read, slice_, golden=golden)]
     ]
-    every = [whole for golden in (False, True) if (whole := read.hours(golden=golden)) is not None]
+    live, asked = (read.hours(golden=golden) for golden in (False, True))
+    every = [whole for whole in (live, asked) if whole is not None]
+    own = settings.dependency(known.name)
     lag = maturity(read.histograms(LAG_METRIC), as_of_ms=now_ms)
     return DriftData(
         known=known,
@@ -123,6 +128,7 @@ async def read_drift(
         slice_=slice_,
         counts=counts,
         golden_counts=golden_counts,
+        rates=rates_of(known, counts if live is None else live, own),
         golden=read.news.golden,
         maturity=lag,
         mature_until=min(until, lag.end_hour(now_ms)),

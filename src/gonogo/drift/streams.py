@@ -26,7 +26,6 @@ from gonogo.drift.signals.budget_shares import HOURS_A_DAY, VALUES, SignalQuesti
 from gonogo.drift.signals.judge import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
 from gonogo.drift.signals.judged_outcomes import judged_outcomes
 from gonogo.hours.history import HistorySnapshot
-from gonogo.hours.measured import errors_decide
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import (
     NOT_FOLLOWED,
@@ -74,9 +73,7 @@ async def followed_streams(
     segments: tuple[SegmentDrift, ...] = ()
     mix_shift = None
     judges: tuple[JudgeReport, ...] = ()
-    rates = data.rates(own)
-    by_errors = rates == ("error",)
-    for metric in rates:
+    for metric in data.rates:
         stream = data.stream(metric)
         if metric == "outcome" and stream.golden and len(data.golden.item):
             continue  # the paired test reads the same answers with more power
@@ -86,12 +83,12 @@ async def followed_streams(
             young = data.young_labels if metric == "outcome" else 0
             findings.append(unjudged(since, missing_for_baseline(since, young=young)))
             continue
-        weight = _weight(metric, by_errors=by_errors)
+        weight = _weight(metric, by_errors=data.by_errors)
         followed = follow(stream, hours, own, weight=weight, zone=zone, runs=data.runs)
         watch = followed.watch()
         lag = PROMPT if metric == "error" else data.maturity
         finding = finding_of(followed, watch, own, weight=weight, maturity=lag)
-        if metric == rates[0] and question.segment is None:
+        if metric == data.rates[0] and question.segment is None:
             finding, found, mix_shift = _in_slices(data, followed, watch, finding, own, zone=zone)
             segments, of_slice = found.segments, found.finding
             if metric == "outcome" and not stream.golden:
@@ -107,11 +104,11 @@ async def followed_streams(
     if len(data.golden.item) and question.segment is None:
         findings.append(_golden(data, own, accepted, zone=zone))
     if data.is_part:
-        return Streams(tuple(findings), rates[0], segments, mix_shift)
+        return Streams(tuple(findings), data.rates[0], segments, mix_shift)
     daily = await _daily(telemetry, data, question, settings, accepted)
     rest = [*await _values(telemetry, data, question, settings, accepted), *daily.findings]
     findings += judged_together(rest)
-    return Streams(tuple(findings), rates[0], segments, mix_shift, daily.estimate, judges)
+    return Streams(tuple(findings), data.rates[0], segments, mix_shift, daily.estimate, judges)
 
 
 def _golden(
@@ -155,7 +152,7 @@ def _in_slices(
         since_hour=onset_hour,
         spells=watch.spells,
         mixed=finding.mix,
-        weight=_weight(followed.stream.metric, by_errors=errors_decide(data.known, own)),
+        weight=_weight(followed.stream.metric, by_errors=data.by_errors),
     )
     if given is not None and not found.has_fallen:
         finding = settled_mix(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData, UnknownTarget
@@ -190,8 +190,6 @@ async def unlabelled_now(
 
 async def population_of(telemetry: TrustTelemetry, kind: Kind | None, now_ms: int) -> Population:
     """The dependencies of a kind whose newest days make the prior."""
-    from dataclasses import replace
-
     since_day = now_ms // DAY_MS - POPULATION_DAYS
     found = await telemetry.population(kind, since_day=since_day, limit=POPULATION_LIMIT)
     # What complaints say is no share of good answers, so it is none for others to begin from.
@@ -362,8 +360,6 @@ async def scored_hours(
 def _judged(
     found: TrustEstimate, known: Dependency, own: DependencySettings, now_ms: int
 ) -> TrustEstimate:
-    from dataclasses import replace
-
     from gonogo.detectors.trust.mixture import equal_points
 
     labelled = found.counts.hour[found.counts.ok_labels > 0]
