@@ -193,8 +193,9 @@ class ColumnMap:
                 )
             taken = [target.field for _, target in (*self.targets, *own) if target is not None]
             taken += [target.field for target, _ in self.constants]
-            room = _SUGGESTION_CHARS_MAX
-            likely = suggestion(unknown, taken, first, has_zone=has_zone, chars_max=room)
+            likely = suggestion(
+                unknown, taken, first, has_zone=has_zone, chars_max=_SUGGESTION_CHARS_MAX
+            )
             if not self.targets and names_no_columns(columns):
                 raise DataError(
                     f"'{plain(Path(path).name, 40)}' is no table: its first line names no columns (it begins with "
