@@ -245,6 +245,41 @@ def test_a_limit_for_each_value_is_configured_as_one(
         load_settings(config=str(tmp_path / "gonogo.toml"), store=None, environ={})
 
 
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("limit_usd = 250", ("month", "tokens", True, 0.97, "org", ("m*",), 250)),
+        (
+            'limit_usd = 9\nwindow = "day"\ndependencies = ["x"]\nhard = false\nrequired_confidence = 0.6',
+            ("day", "tokens", False, 0.6, "org", ("x",), 9),
+        ),
+        ("limit_usd = 1.5", "whole number of tokens"),
+        ("limit_usd = 5\nrequired_confidence = 0.6", "at least 0.95"),
+    ],
+)
+def test_a_value_s_own_table_states_what_is_other_for_it(
+    tmp_path: Path, own: str, expected: str | tuple[object, ...]
+) -> None:
+    """A dearer customer's month does not become for ever since its table names a limit alone."""
+    toml = (
+        '[budgets.org]\nlimit_usd = 9000\nunit = "tokens"\n'
+        '[budgets.t]\nlimit_usd = 10\nper = "tenant"\nwindow = "month"\nunit = "tokens"\n'
+        'hard = true\nrequired_confidence = 0.97\nparent = "org"\ndependencies = ["m*"]\n'
+        f'[budgets."t/acme"]\n{own}\n'
+    )
+    (tmp_path / "gonogo.toml").write_text(toml, encoding="utf-8")
+    if isinstance(expected, str):
+        with pytest.raises(ConfigError, match=expected):
+            load_settings(config=str(tmp_path / "gonogo.toml"), store=None, environ={})
+        return
+    settings = load_settings(config=str(tmp_path / "gonogo.toml"), store=None, environ={})
+    acme = settings.budget("t/acme")
+    assert acme is not None
+    kept = (acme.window, acme.unit, acme.hard, acme.required_confidence, acme.parent)
+    assert (*kept, acme.dependencies, acme.limit_micro_usd) == expected
+    assert acme.segment == "tenant=acme"
+
+
 def test_a_dependency_has_its_own_where_it_is_among_those(tmp_path: Path) -> None:
     """Per dependency, of one family: others have none."""
     toml = '[budgets.each]\nlimit_usd = 2\nper = "dependency"\ndependencies = ["gpt*"]'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,28 @@ async def test_work_costs_what_its_parts_cost_together(tmp_path: Path) -> None:
     assert (both.confidence or 0) <= (alone.confidence or 0)
     assert both.calls_that_would_pass is not None
     assert both.calls_that_would_pass < 250
+
+
+@pytest.mark.parametrize("stated", ["", "hard = true", "required_confidence = 0.97"])
+@pytest.mark.parametrize("limit", [45, 55, 70, 120])
+async def test_the_hold_that_mixed_work_is_offered_passes(
+    tmp_path: Path, limit: int, stated: str
+) -> None:
+    """However little is left beyond what it will cost: no more is asked for than there is."""
+    toml = TWO.replace("limit_usd = 10", f"limit_usd = {limit}\n{stated}")
+    async with opened_app(tmp_path, toml) as app:
+        await record(app, calls("dear", 60, 0.10, sd=0.4) + calls("cheap", 1000, 0.001, sd=0.4))
+        both = (await app.preflight(workload="both", detail="full")).budget
+        assert both is not None
+        if limit == 120:
+            assert both.passed
+            assert bool(both.next_actions) == ("0.97" not in stated)
+        for action in both.next_actions if both.passed else ():
+            asked: dict[str, Any] = action.arguments
+            held = await app.check_budget_with_confidence(**asked)
+            assert held.passed
+            assert held.reservation is not None
+            assert held.reservation.held_usd == pytest.approx(asked["planned_cost_usd"])
 
 
 async def test_an_unknown_part_makes_the_whole_unknown(tmp_path: Path) -> None:

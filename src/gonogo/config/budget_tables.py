@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, PlainValidator
 
 from gonogo.config.durations import duration_s
 from gonogo.config.tables import Table
@@ -49,52 +49,49 @@ class BudgetTable(Table):
     on_low: Literal["tell", "step_down"] | None = None
     per: Name | None = None
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        stated = self.required_confidence
-        if self.hard and stated is not None and stated < HARD_CONFIDENCE:
-            raise Refusal(f"is at least {HARD_CONFIDENCE} where hard = true", "required_confidence")
-        most = AMOUNT_MAX / UNIT_SIZE[self.unit or "usd"]
-        if not 0 <= self.limit_usd <= most:
-            raise Refusal(f"must be a number from 0 to {most:g}", "limit_usd")
-        if self.unit in ("calls", "tokens") and not self.limit_usd.is_integer():
-            raise Refusal(f"must be a whole number of {self.unit}", "limit_usd")
-        return self
+    def settings(self, name: str, default: BudgetSettings | None = None) -> BudgetSettings:
+        """The budget as it is kept; what the table does not state is as `default` has it.
 
-    def settings(self, name: str) -> BudgetSettings:
-        """The budget as it is kept."""
+        Raises:
+            Refusal: A value does not go with the budget's unit, or with `hard`.
+        """
+        base = default or BudgetSettings(name, 0)
         given = self.given()
-        given["limit_micro_usd"] = round(given.pop("limit_usd") * UNIT_SIZE[self.unit or "usd"])
+        unit = self.unit or base.unit
+        most = AMOUNT_MAX / UNIT_SIZE[unit]
+        if not 0 <= self.limit_usd <= most:
+            raise Refusal(f"must be a number from 0 to {most:g}", "budgets", name, "limit_usd")
+        if unit in ("calls", "tokens") and not self.limit_usd.is_integer():
+            raise Refusal(f"must be a whole number of {unit}", "budgets", name, "limit_usd")
+        given["limit_micro_usd"] = round(given.pop("limit_usd") * UNIT_SIZE[unit])
+        given["formerly"] = (*given.get("formerly", ()), *base.formerly)
         if self.window is not None:
             given["window"], given["window_s"] = self.window
         if self.hard:
-            given.setdefault("required_confidence", HARD_CONFIDENCE)
-        return BudgetSettings(name, **given)
+            given.setdefault("required_confidence", max(HARD_CONFIDENCE, base.required_confidence))
+        found = replace(base, **given)
+        if found.hard and found.required_confidence < HARD_CONFIDENCE:
+            told = f"is at least {HARD_CONFIDENCE} where hard = true"
+            raise Refusal(told, "budgets", name, "required_confidence")
+        return found
 
 
-def apart(
-    tables: Mapping[str, BudgetSettings],
+def budgets_of(
+    tables: Mapping[str, BudgetTable],
 ) -> tuple[Mapping[str, BudgetSettings], Mapping[str, BudgetSettings]]:
     """Budgets, and those that are a limit for each value of a key, each by name.
 
-    A table whose name is that of one value, NAME/VALUE, is the limit of that one in place of NAME's.
+    A table whose name is that of one value, NAME/VALUE, is the limit of that one; what it does not state is as
+    NAME has it.
     """
-    keyed = {name: budget for name, budget in tables.items() if budget.per is not None}
+    keyed = {name: table.settings(name) for name, table in tables.items() if table.per is not None}
     single = {}
-    for name, budget in tables.items():
+    for name, table in tables.items():
         if name in keyed:
             continue
         owner = max((o for o in keyed if name.startswith(f"{o}/")), key=len, default=None)
         default = None if owner is None else keyed[owner].of_value(name[len(owner) + 1 :])
-        single[name] = budget
-        if default is not None:
-            single[name] = replace(
-                budget,
-                per=default.per,
-                value=default.value,
-                dependencies=budget.dependencies or default.dependencies,
-                parent=budget.parent or default.parent,
-            )
+        single[name] = table.settings(name, default)
     return MappingProxyType(single), MappingProxyType(keyed)
 
 

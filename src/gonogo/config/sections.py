@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from gonogo.config.budget_tables import BudgetTable, apart, check_budgets
+from gonogo.config.budget_tables import BudgetTable, budgets_of, check_budgets
 from gonogo.config.maintenance_tables import MaintenanceTable
 from gonogo.config.outside_tables import ActuatorTable, NotifierTable
 from gonogo.config.probe_tables import ProbeTable
@@ -268,14 +268,15 @@ def build_settings(
             own["oauth"] = OAuthSettings(**common.oauth.given())
         own["stated_timezone"] = common.timezone
         found |= {"notify": common.notify, "prices": common.prices}
-    named: dict[str, Any] = {
-        section: MappingProxyType({name: table.settings(name) for name, table in tables.items()})
-        for section, tables in found.items()
-    }
-    if "budgets" in named:
-        named["budgets"], named["keyed_budgets"] = apart(named["budgets"])
-    settings = Settings(store=store, config_path=file, digest=_digest(content), **own, **named)
     try:
+        own["budgets"], own["keyed_budgets"] = budgets_of(found.pop("budgets", {}))
+        own |= {
+            section: MappingProxyType(
+                {name: table.settings(name) for name, table in tables.items()}
+            )
+            for section, tables in found.items()
+        }
+        settings = Settings(store=store, config_path=file, digest=_digest(content), **own)
         _check_references(settings)
     except Refusal as refused:
         raise refusal(file, content, refused) from None

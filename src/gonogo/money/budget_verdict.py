@@ -22,7 +22,7 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.money.not_counted import UncountedCalls
-from gonogo.money.planned_spend import PlannedSpend, UnpricedCalls
+from gonogo.money.planned_spend import KEPT, PlannedSpend, UnpricedCalls
 from gonogo.money.windows import WindowSpan
 from gonogo.ports.money import Balance, Draft, LeftHold, Replay
 from gonogo.records import UNIT_SIZE, Unit, Verdict
@@ -134,9 +134,16 @@ def _judge(question: BudgetQuestion, balances: Sequence[Balance]) -> _Judgement:
     )
     if question.reservation_id is None or not passed:
         return found
-    wanted = plan.worst_micro_usd if hard else plan.hold_micro_usd
-    held = min(wanted, max(remaining[binding], 0))
+    held, wanted = _to_hold(question, remaining)
     return replace(found, hold=held, capped=held < wanted)
+
+
+def _to_hold(question: BudgetQuestion, remaining: Sequence[int]) -> tuple[int, int]:
+    """The amount that a hold for the plan takes, at most what is left, and the amount that it wants."""
+    plan = question.plan
+    is_hard = any(budget.hard for budget in question.chain)
+    wanted = plan.worst_micro_usd if is_hard else plan.hold_micro_usd
+    return min(wanted, max(min(remaining), 0)), wanted
 
 
 def _remaining(chain: Sequence[BudgetSettings], balances: Sequence[Balance]) -> tuple[int, ...]:
@@ -355,41 +362,37 @@ def _first_overdrawn(question: BudgetQuestion, balances: Sequence[Balance]) -> B
 def _next_actions(
     question: BudgetQuestion, found: _Judgement, hold: Hold | None
 ) -> list[NextAction]:
-    asked = dict(question.arguments)
     if hold is not None:
-        return [
-            NextAction(
-                tool="settle_reservation",
-                arguments={"reservation_id": hold.id},
-                reason=f"when the work is done: book what its calls cost, recorded with "
-                f"reservation={hold.id} (else pass `actual_usd`), and free the rest",
-            )
-        ]
-    if question.is_mixed:
-        if not found.passed:
-            return []
-        # What its parts cost together, held as one amount.
-        asked = {"budget": asked["budget"]}
-        size = UNIT_SIZE[question.chain[0].unit]
-        asked["planned_cost_usd"] = question.plan.hold_micro_usd / size
+        settle = NextAction(
+            tool="settle_reservation",
+            arguments={"reservation_id": hold.id},
+            reason=f"when the work is done: book what its calls cost, recorded with "
+            f"reservation={hold.id} (else pass `actual_usd`), and free the rest",
+        )
+        return [settle]
     if found.passed:
-        if not {"planned_calls", "planned_cost_usd"} & asked.keys():
-            return []  # nothing is planned, so there is nothing to hold
-        return [
-            NextAction(
-                tool=TOOL,
-                arguments=asked | {"reserve": True},
-                reason="hold the money, so that nobody else can spend it first"
-                if question.chain[0].unit == "usd"
-                else f"hold the {question.chain[0].unit}, so that nobody else can use them first",
-            )
-        ]
-    if found.calls_that_would_pass:
-        return [
-            NextAction(
-                tool=TOOL,
-                arguments=asked | {"planned_calls": found.calls_that_would_pass},
-                reason="as many calls as would pass now",
-            )
-        ]
-    return []
+        asked, unit = _asked_to_hold(question, found), question.chain[0].unit
+        what = (
+            "the money, so that nobody else can spend it first"
+            if unit == "usd"
+            else f"the {unit}, so that nobody else can use them first"
+        )
+        told = NextAction(tool=TOOL, arguments=asked | {"reserve": True}, reason=f"hold {what}")
+        return [told] if asked else []
+    if question.is_mixed or not found.calls_that_would_pass:
+        return []
+    asked = dict(question.arguments) | {"planned_calls": found.calls_that_would_pass}
+    return [NextAction(tool=TOOL, arguments=asked, reason="as many calls as would pass now")]
+
+
+def _asked_to_hold(question: BudgetQuestion, found: _Judgement) -> dict[str, object]:
+    """The arguments that hold what passed; none where nothing is planned."""
+    asked = dict(question.arguments)
+    if not question.is_mixed:
+        return asked if {"planned_calls", "planned_cost_usd"} & asked.keys() else {}
+    # What its parts cost together, held as one amount, as a hold for one of them would be.
+    held = _to_hold(question, found.remaining)[0]
+    if not held or max(budget.required_confidence for budget in question.chain) > KEPT:
+        return {}  # there is nothing to hold, or an amount alone would not pass
+    size = UNIT_SIZE[question.chain[0].unit]
+    return {"budget": asked["budget"], "planned_cost_usd": held / size}
