@@ -98,10 +98,8 @@ def record_cells(
             costs += _store(connection, catalogue, dependency, changes, changed, slices)
             _date(connection, dependency, changes, [cell for _, cell in fitting])
             n = sum(each.after.n for each in changes if each.before is None)
-            hours = {each.after.hour for each in changes}
-            note_arrivals(
-                connection, catalogue, dependency.id, n, hours, writer=writer, now_ms=now_ms
-            )
+            # Late hours are noted of rows alone: they say where a writer's own calls are looked for.
+            note_arrivals(connection, catalogue, dependency.id, n, (), writer=writer, now_ms=now_ms)
     if changed:
         catalogue.apply(changed)
     if costs:
