@@ -189,7 +189,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRows:
-    """Rows of a dependency that were refused in the last days, and why most of them were."""
+    """Rows of a dependency that were refused in the last days, 0 where only columns were left out, and the usual reason."""
 
     dependency: str
     n: int
@@ -198,6 +198,7 @@ class RefusedRows:
     field: str
     problem: str
     taken: int | None = None  # of the rows that came on the same days; None: not counted yet
+    left_out: tuple[str, ...] = ()  # of its files, by --ignore-unknown, the newest first
 
     def is_recent(self, now_ms: int) -> bool:
         """Whether the newest of them came within 30 days: older ones say nothing of what is judged."""

@@ -305,3 +305,29 @@ def test_a_title_above_a_table_is_told_to_be_one(tmp_path: Path) -> None:
     refused = typed("ingest", str(file), store=tmp_path / "s.db")
     assert (refused.returncode, refused.stdout) == (65, "")
     assert "begins with a title: line 1 has one cell of 3" in refused.stderr
+
+
+def test_what_is_left_out_is_said_in_the_next_verdicts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file or a pipe, until it is brought in again without; it is no refused row."""
+    store = tmp_path / "s.db"
+    cells = [
+        f"m,2026-05-{day:02d}T{hour:02d}:00:00Z,1,eu" for day in range(1, 9) for hour in range(24)
+    ]
+    file = csv(tmp_path / "calls.csv", "dependency,ts,outcome,Kunde", cells)
+    asked = ("check", "drift", "m", "--until", "2026-05-09", "--json")
+    said = "Left out when it came in: column 'Kunde' of calls.csv."
+    typed("ingest", str(file), "--ignore-unknown", store=store)
+    told = json.loads(typed(*asked, store=store).stdout)
+    assert said in told["summary"]
+    assert told["left_out"] == ["column 'Kunde' of calls.csv"]
+    assert "refused" not in told
+    assert "Refused lately" not in typed("list", store=store).stdout
+    typed("ingest", str(file), "--map", "segments.customer=Kunde", store=store)
+    told = json.loads(typed(*asked, store=store).stdout)
+    assert "left_out" not in told
+    assert "Left out" not in told["summary"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
+    typed("ingest", "-", "--format", "csv", "--ignore-unknown", store=store)
+    assert json.loads(typed(*asked, store=store).stdout)["left_out"] == ["column 'Kunde' of stdin"]

@@ -83,13 +83,15 @@ async def refused(app: Gonogo) -> int:
 
 
 async def test_the_next_check_says_what_a_tool_refused(app: Gonogo, clock: Clock) -> None:
-    """For 30 days, and not of the past: what is asked as of then was answered without it."""
+    """For 30 days, of the past as well: what was refused of a file of history is no less lost."""
     await app.record_observations([GOOD] * 5)
     assert await refused(app) == 0
     answer = await app.record_observations([GOOD, BAD, BAD, {**GOOD, "cost_usd": -1}])
     assert len(answer.rejected) == 3
     assert await refused(app) == 3
-    assert (await app.check_model_drift("m", until="2026-01-01")).refused is None
+    past = await app.check_model_drift("m", until="2026-01-01")
+    assert past.refused is not None
+    assert past.refused.n == 3
     [told] = await app.refused_rows()
     assert (told.dependency, told.n, told.field) == ("m", 3, "outcome")
     clock.now_ms += 31 * DAY_MS

@@ -72,7 +72,8 @@ class CheckMemory(Maintenance):
                 doubts_about, stores.telemetry, self.settings, question.dependency, now_ms=now_ms
             ),
         )
-        if mark is not None and question.is_about_now:
+        if mark is not None:
+            # Of the past as well: what a file of history refused is of its days, and by itself says none.
             report = self._given_refused(report, report.dependency, mark, now_ms)
         report = await _beside_changes(stores, report)
         if question.is_about_the_whole:

@@ -91,7 +91,7 @@ class LoadReport:
     `notes`: what a person should know of what was taken. `understood`: of each file, what it was
     understood as, in three lines. `ahead_n`, `ahead_ms`: how many lie ahead of the clock, and the last.
     `corrected`, `contradicted`: as of `BatchReport`. `shared`: records that bear the id of another call.
-    `versions`: those that were read of each dependency, in the order of their files.
+    `versions`: those that were read of each dependency, in the order of their files; of hour cells none.
     """
 
     accepted: int = 0
@@ -247,8 +247,11 @@ class _Loading:
             await self._take_cells(source, opened, refusals, reading)
         else:
             await self._take_observations(source, opened, refusals, reading)
-        if source.name is not None:
-            self.sink.refuse_of(same_file(source.path), refusals, self.clock())
+        if source.name is None:
+            refusals = Refusals()  # of a pipe they were counted as they came
+        if opened.understanding is not None:
+            opened.understanding.note_left_out(refusals)
+        self.sink.refuse_of(same_file(source.path), refusals, self.clock())
 
     async def _take_observations(
         self, source: Source, opened: OpenedRows, refusals: Refusals, reading: Reading
@@ -290,6 +293,7 @@ class _Loading:
             refused = list(batch.rejected)
             if batch.cells:
                 told.note(batch.cells)
+                self.loaded.versions |= {cell.dependency: {} for cell in batch.cells}
                 stored = await self.sink.record_cells(batch.cells, self.clock())
                 replaced += stored.updated
                 refused += _counted(stored, batch.lines, self.loaded)

@@ -31,6 +31,13 @@ class Refusals:
             key = "", "line"
         self.counts[key] = (self.counts.get(key, (0, ""))[0] + n, rejection.problem)
 
+    def leave_out(self, dependencies: Iterable[str], what: str) -> None:
+        """Note what was left out of a file on purpose, of the first of its dependencies: no row is lost with it."""
+        for name in dependencies:
+            if len(self.counts) >= KEYS_MAX:
+                return
+            self.counts[name, "left out"] = 0, what
+
     def name_rest(self, dependency: str) -> None:
         """Take those that did not say what they were calls of for calls of this dependency."""
         for (name, field), (n, problem) in list(self.counts.items()):

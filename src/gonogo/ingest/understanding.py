@@ -15,6 +15,7 @@ from gonogo.ingest.formats.foreign_format import File
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import STDIN, LineText
 from gonogo.ingest.observation import FIELDS
+from gonogo.ingest.refused_lines import Refusals
 from gonogo.ports.booked_costs import SERVICE_TIERS
 from gonogo.records import DAY_MS, Observation
 from gonogo.text.forms import counted, number
@@ -50,6 +51,15 @@ def _has(observation: Observation, name: str) -> bool:
 def _quoted(name: str) -> str:
     return (
         name if name.replace("-", "").replace(".", "").replace("_", "").isalnum() else f"'{name}'"
+    )
+
+
+def columns_named(names: Sequence[str]) -> str:
+    """The first of some columns, and how many more there are."""
+    named = ", ".join(f"'{plain(name, 40)}'" for name in names[:COLUMNS_SHOWN])
+    more = len(names) - COLUMNS_SHOWN
+    return f"column{'s' if len(names) > 1 else ''} {named}" + (
+        f" and {more} more" if more > 0 else ""
     )
 
 
@@ -127,6 +137,12 @@ class Understanding:
             note_values(self._values, new)
             self._columns |= columns
 
+    def note_left_out(self, refusals: Refusals) -> None:
+        """Say of each dependency, for later answers, which columns of its file were left out."""
+        if self._columns:
+            what = f"{columns_named(sorted(self._columns))} of {self._name}"
+            refusals.leave_out(self._dependencies, what)
+
     def lines(self, now_ms: int, read: dict[str, dict[str, None]]) -> list[str]:
         """The three lines.
 
@@ -194,12 +210,7 @@ class Understanding:
 
     def _left_out(self) -> list[str]:
         left = [f"{what} ({number(n)})" for what, n in sorted(self._file.left_out.items())]
-        if self._columns:
-            names = sorted(self._columns)
-            named = ", ".join(f"'{plain(name, 40)}'" for name in names[:COLUMNS_SHOWN])
-            more = len(names) - COLUMNS_SHOWN
-            word = "column" if len(names) == 1 else "columns"
-            left.append(f"{word} {named}" + (f" and {more} more" if more > 0 else ""))
+        left += [columns_named(sorted(self._columns))] if self._columns else []
         told = [f"Left out: {'; '.join(left)}."] if left else []
         could = suggestion(list(self._values), {"dependency", *self._filled}, self._values)
         could = could.removesuffix("--ignore-unknown").strip()

@@ -28,6 +28,8 @@ TIMES_OF_ONE_CALL_MAX = 9
 # What one call took or cost is told once; a server that counts its ids anew tells it of another call.
 _QUANTITIES = ("latency_ms", "cost_micro_usd", "output_tokens", "input_tokens", "confidence")
 APART_MS = 60_000
+# Files of one dependency of which an answer says what was left out.
+LEFT_OUT_MAX = 5
 # Clocks of two machines differ by so much without anybody minding.
 SKEW_MS = 60_000
 
@@ -44,11 +46,21 @@ def refused_text(refused: RefusedRows) -> str:
 
 
 def beside_refused(report: Report, refused: RefusedRows | None, *, now_ms: int) -> Report:
-    """The report, with the rows of its dependency that were refused lately."""
+    """The report, with the rows of its dependency that were refused lately, and what was left out of its files."""
     if refused is None or not refused.is_recent(now_ms):
         return report
-    summary = f"{report.summary} {refused_text(refused)}."
-    return report.model_copy(update={"summary": summary, "refused": refusal_count(refused)})
+    told = [report.summary]
+    if refused.n:
+        told.append(f"{refused_text(refused)}.")
+    if refused.left_out:
+        told.append(f"Left out when it came in: {refused.left_out[0]}.")
+    return report.model_copy(
+        update={
+            "summary": " ".join(told),
+            "refused": refusal_count(refused) if refused.n else None,
+            "left_out": list(refused.left_out[:LEFT_OUT_MAX]) or None,
+        }
+    )
 
 
 def refusal_count(refused: RefusedRows) -> RefusalCount:

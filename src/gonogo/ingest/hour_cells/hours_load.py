@@ -17,11 +17,9 @@ from gonogo.ingest.hour_cells.parquet_hours import HoursFile, count_hours
 from gonogo.ingest.load import LoadReport, ObservationSink, Progress, load, same_file
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.refused_lines import Refusals
+from gonogo.ingest.understanding import columns_named
 from gonogo.records import Rejection
 from gonogo.settings import Settings
-from gonogo.text.forms import counted
-
-COLUMNS_SHOWN = 8
 
 
 async def load_files(
@@ -65,8 +63,11 @@ async def load_files(
             rejection = Rejection(0, one.field, one.problem, one.dependency)
             loaded.refuse(path, rejection, one.n)
             refusals.count(rejection, one.n)
+        if file.left_out:
+            what, name = columns_named(file.left_out), plain(Path(path).name, 80)
+            loaded.notes.append(f"{name}: left out: {what}.")
+            refusals.leave_out(told.versions, f"{what} of {name}")
         sink.refuse_of(same_file(path), refusals, clock())
-        loaded.notes += _left_out(path, file.left_out)
     return loaded
 
 
@@ -96,12 +97,3 @@ def _add(loaded: LoadReport, told: LoadReport) -> None:
     loaded.alike += told.alike
     loaded.notes += told.notes
     loaded.understood += told.understood
-
-
-def _left_out(path: str, columns: Sequence[str]) -> list[str]:
-    if not columns:
-        return []
-    named = ", ".join(f"'{plain(column, 40)}'" for column in columns[:COLUMNS_SHOWN])
-    more = len(columns) - COLUMNS_SHOWN
-    also = f" and {counted(more, 'other')}" if more > 0 else ""
-    return [f"{plain(Path(path).name, 80)}: left out: {named}{also}."]

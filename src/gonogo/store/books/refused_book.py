@@ -73,13 +73,13 @@ class StoredRefusals:
     async def recent(self, now_ms: int) -> list[RefusedRows]:
         """Count recently refused rows by dependency, most first; '' has those of no dependency."""
         found = await self._engine.read(_read_all)
-        return [one for one in found if one.is_recent(now_ms)]
+        return [one for one in found if one.n and one.is_recent(now_ms)]
 
     async def of(self, dependency: str, now_ms: int) -> RefusedRows | None:
         """Read one dependency's recently refused rows, with those that have just come; None: none."""
         await unless_held(self._engine, self._engine.settled())
         found = await self._engine.read(partial(read_refused, name=dependency))
-        return found if found is not None and found.is_recent(now_ms) else None
+        return found if found is not None and found.n and found.is_recent(now_ms) else None
 
 
 def _add(
@@ -115,6 +115,9 @@ def _read_all(connection: Connection) -> list[RefusedRows]:
 
 
 def _summed(name: str, rows: Sequence[tuple[str, str, str, int, int, int]]) -> RefusedRows:
+    # What was left out of a file is no row that was refused: its count is 0.
+    left = sorted((row for row in rows if not row[3]), key=lambda row: (-row[5], row[2]))
+    rows = [row for row in rows if row[3]] or rows
     fields: dict[str, int] = {}
     for _, field, _, n, _, _ in rows:
         fields[field] = fields.get(field, 0) + n
@@ -127,4 +130,5 @@ def _summed(name: str, rows: Sequence[tuple[str, str, str, int, int, int]]) -> R
         newest_ms=max(row[5] for row in rows),
         field=most,
         problem=newest[2],
+        left_out=tuple(dict.fromkeys(row[2] for row in left)),
     )
