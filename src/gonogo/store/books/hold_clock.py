@@ -63,13 +63,15 @@ class Dating(NamedTuple):
 
 def dating_of(connection: Connection) -> Dating:
     """How what is open was dated."""
-    return _dating(connection, None if connection.has_shards else clock_setting())
+    setting = None if connection.has_shards else clock_setting()
+    return Dating() if setting is None else _dating(connection, setting) or Dating()
 
 
-def _dating(connection: Connection, setting: ClockSetting | None) -> Dating:
-    row = setting and connection.execute("SELECT boot, set_ms FROM dated_by").fetchone()
-    if not setting or not row:
-        return Dating()
+def _dating(connection: Connection, setting: ClockSetting) -> Dating | None:
+    """How what is open was dated; None where nothing was yet."""
+    row = connection.execute("SELECT boot, set_ms FROM dated_by").fetchone()
+    if row is None:
+        return None
     if row[0] != setting.boot:
         return Dating(is_started_since=True)
     ahead_ms = setting.set_ms - int(row[1])
@@ -82,6 +84,11 @@ def date_anew(connection: Connection, *, now_ms: int) -> None:
     if setting is None:
         return
     dating = _dating(connection, setting)
+    if dating == Dating():
+        return
+    if dating is None:
+        connection.execute("INSERT INTO dated_by VALUES (1, ?, ?) ON CONFLICT DO NOTHING", setting)
+        return
     if dating.ahead_ms:
         bound = {"ahead": dating.ahead_ms, "then": now_ms - dating.ahead_ms}
         holds = connection.execute(_HOLDS_BY_AS_MUCH, bound).rowcount
@@ -91,16 +98,13 @@ def date_anew(connection: Connection, *, now_ms: int) -> None:
         connection.execute(_SWITCHES_BY_AS_MUCH, bound | {"day": DAY_MS})
         for route in routes_of(connection):
             put_route(connection, route.dated(dating.ahead_ms))
-    elif dating.is_started_since:
+    else:
         holds = connection.execute(_HOLDS_FROM_NOW_ON, {"now": now_ms}).rowcount
         connection.execute(_PLANS_FROM_NOW_ON, {"now": now_ms})
         connection.execute(_SWITCHES_FROM_NOW_ON, {"now": now_ms, "spread": AHEAD_MS})
         for route in routes_of(connection):
             if route.changed_ms > now_ms + AHEAD_MS:
                 put_route(connection, route.dated(now_ms - route.changed_ms))
-    else:
-        connection.execute("INSERT INTO dated_by VALUES (1, ?, ?) ON CONFLICT DO NOTHING", setting)
-        return
     connection.execute("UPDATE dated_by SET boot = ?, set_ms = ?", setting)
     if holds:
         _log.warning(

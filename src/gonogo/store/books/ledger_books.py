@@ -43,9 +43,9 @@ FROM reservation
 WHERE state = 'open' AND budget = :budget AND unit = :unit AND expires_ms > :now
   AND 2 * created_ms - expires_ms <= :latest AND held_micro_usd > observed_micro_usd
 """
-_HELD = f"SELECT {sum_of('held_micro_usd - observed_micro_usd')} {_OPEN}"
+HELD = f"SELECT {sum_of('held_micro_usd - observed_micro_usd')} {_OPEN}"
 # In the order of the index, so that the first few are found without sorting the rest.
-_OPEN_HOLDS = f"""
+OPEN_HOLDS = f"""
 SELECT id, held_micro_usd - observed_micro_usd, expires_ms {_OPEN}
 ORDER BY expires_ms LIMIT :holds
 """
@@ -296,10 +296,10 @@ def balance(
             "holds": holds_max,
         }
         if member not in held_by:
-            held_by[member] = whole(*connection.execute(_HELD, open_now).fetchone())
+            held_by[member] = whole(*connection.execute(HELD, open_now).fetchone())
         held += held_by[member]
         if holds_max:
-            found = connection.execute(_OPEN_HOLDS, open_now)
+            found = connection.execute(OPEN_HOLDS, open_now)
             holds += [OpenHold(name, left, until + dating.ahead_ms) for name, left, until in found]
     holds.sort(key=lambda hold: (hold.expires_ms, hold.id))
     spent += round(rest / NANO_A_MICRO)

@@ -12,7 +12,7 @@ from gonogo.records import MICRO, QUARTER_MS
 from gonogo.settings import Settings
 from gonogo.store.books.audit import append_action
 from gonogo.store.books.closing import lower, settle
-from gonogo.store.books.hold_clock import date_anew, dating_of
+from gonogo.store.books.hold_clock import Dating, date_anew, dating_of
 from gonogo.store.books.ledger_books import balance, enter, session_start
 from gonogo.store.books.stored_ledger import StoredLedger, answered
 from gonogo.store.engine import Connection, Engine
@@ -49,7 +49,8 @@ class SqliteLedger(StoredLedger[Engine]):
         """See `Ledger`."""
 
         def work(connection: Connection) -> tuple[Balance, ...]:
-            return _balances(connection, scopes, now_ms=now_ms, holds_max=holds_max)
+            dating = dating_of(connection)
+            return _balances(connection, scopes, now_ms=now_ms, dating=dating, holds_max=holds_max)
 
         return await self._database.read(work)
 
@@ -80,10 +81,9 @@ def _session_start(connection: Connection, scope: Scope, now_ms: int) -> int | N
 
 
 def _balances(
-    connection: Connection, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
+    connection: Connection, scopes: Sequence[Scope], *, now_ms: int, dating: Dating, holds_max: int
 ) -> tuple[Balance, ...]:
     held_by: dict[str, int] = {}
-    dating = dating_of(connection)
     return tuple(
         balance(
             connection,
@@ -103,8 +103,9 @@ def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int)
         before = answered(connection, request.key, request.arguments, request.now_ms)
         if before is not None:
             return before.answer
+    now_ms, dated_now = request.now_ms, Dating()
     drafted = request.decide(
-        _balances(connection, request.scopes, now_ms=request.now_ms, holds_max=holds_max)
+        _balances(connection, request.scopes, now_ms=now_ms, dating=dated_now, holds_max=holds_max)
     )
     if drafted.held_micro_usd is not None:
         made = connection.execute(
