@@ -102,6 +102,43 @@ def test_a_budget_is_checked_held_and_settled(store: Path) -> None:
     assert failed.stdout.startswith("NO_GO: Budget check failed: ")
 
 
+def test_a_person_sees_which_customer_is_near_its_limit(tmp_path: Path) -> None:
+    """Each budget and each customer's own limit, in its unit, the fullest first; or those that are asked for."""
+    (tmp_path / "gonogo.toml").write_text(
+        '[budgets.tenant]\nlimit_usd = 10\nper = "tenant"\n'
+        '[budgets."tenant/b"]\nlimit_usd = 100\n'
+        '[budgets.calls]\nlimit_usd = 20\nunit = "calls"\ndependencies = ["m"]\n'
+        '[budgets.idle]\nlimit_usd = 5\nwindow = "rolling:7d"\n'
+    )
+    calls = [
+        {"dependency": "m", "cost_usd": 1.5, "segments": {"tenant": tenant}}
+        for tenant in ("a", "b") * 6
+    ]
+    (tmp_path / "calls.jsonl").write_text(lines(calls))
+    store = tmp_path / "gonogo.db"
+    environ = configured(store)
+    typed("ingest", str(tmp_path / "calls.jsonl"), store=store, environ=environ)
+    typed("reserve", "tenant/b", "--usd", "40", store=store, environ=environ)
+
+    def listed(*more: str) -> list[str]:
+        return typed("budgets", *more, store=store, environ=environ).stdout.splitlines()
+
+    assert [line.split("\t") for line in listed()] == [
+        ["budget", "share", "limit", "spent", "held", "left", "window"],
+        ["tenant/a", "90%", "$10.00", "$9.00", "$0.00", "$1.00", "total"],
+        ["calls", "60%", "20 calls", "12 calls", "0 calls", "8 calls", "total"],
+        ["tenant/b", "9%", "$100.00", "$9.00", "$40.00", "$51.00", "total"],
+        ["idle", "0%", "$5.00", "$0.00", "$0.00", "$5.00", "rolling:7d"],
+    ]
+    [first, second] = map(json.loads, listed("tenant/", "--json"))
+    assert (first["budget"], second["budget"]) == ("tenant/a", "tenant/b")
+    amounts = ("limit_usd", "spent_usd", "held_usd", "remaining_usd")
+    assert [second[name] for name in amounts] == [100, 9, 40, 51]
+    assert listed("nobody") == [
+        "No budget's name contains this. [budgets.NAME] in gonogo.toml makes one."
+    ]
+
+
 def test_a_fallback_is_planned_approved_and_taken_back(store: Path) -> None:
     """A plan waits for a person; `approve` is the person's yes at the terminal."""
     environ = configured(store)

@@ -97,6 +97,81 @@ async def test_each_route_is_told_its_own_cheaper_target(tmp_path: Path) -> None
             assert (found.dependency, found.to) == (name, "cheap")
 
 
+BELOW = """
+[dependencies.dear]
+fallback = ["human", "cheap", "cheapest"]
+[budgets.{name}]
+limit_usd = {limit}
+on_low = "step_down"
+{more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "asked"),
+    [
+        ("day", "", "day"),
+        ("day", '[budgets.team]\nparent = "day"\nlimit_usd = 90', "team"),
+        ("each", 'per = "tenant"\n[budgets."each/acme"]\nlimit_usd = 10', "each/acme"),
+        ("each", 'per = "dependency"', "each/dear"),
+    ],
+)
+async def test_whatever_the_budget_is_spent_on_has_its_cheaper_target_named(
+    tmp_path: Path, name: str, more: str, asked: str
+) -> None:
+    """Where it lists no dependency, is above the one that is asked about, or is a limit for each value."""
+    async with opened_app(tmp_path, BELOW.format(name=name, limit=10, more=more)) as app:
+        own: dict[str, object] = {"segments": {"tenant": "acme"}}
+        own |= {"budget": asked} if name == "day" else {}
+        dear = [call | own for call in calls("dear", 85, 0.1)]
+        await record(app, dear + calls("cheap", 20, 0.02))
+        low = await app.check_budget_with_confidence(asked, "dear", planned_calls=1)
+        assert low.verdict == "go"
+        assert low.step_down is not None
+        assert low.step_down.to == "cheap"
+        if "tenant" not in more:  # whose calls are asked for, a route does not know
+            assert (await app.get_route("dear")).step_down == low.step_down
+
+
+async def test_a_cheaper_target_that_is_unfit_is_passed_over(tmp_path: Path) -> None:
+    """The next one of the ladder is named; an agent could not carry out a plan of the first."""
+    toml = BELOW.format(name="day", limit=10, more="")
+    async with opened_app(tmp_path, toml) as app:
+        found = calls("dear", 85, 0.1, budget="day") + calls("cheapest", 20, 0.01)
+        await record(app, found + calls("cheap", 400, 0.02, outcome=False))
+        assert (await app.get_trust_score_health("cheap")).verdict == "no_go"
+        low = await app.check_budget_with_confidence("day", "dear", planned_calls=1)
+        assert low.step_down is not None
+        assert low.step_down.to == "cheapest"
+
+
+async def test_a_target_whose_cost_is_known_only_later_is_told_then(tmp_path: Path) -> None:
+    """People heard of four fifths when nothing cheaper was known; the command follows, once, and so does the end."""
+    with receiver(lambda _headers, _body: (204, "")) as ops:
+        toml = BELOW.format(name="day", limit=10, more='dependencies = ["dear"]')
+        base = opened_app(tmp_path, toml).settings
+        toml += f'[settings.notify.ops]\nkind = "webhook"\nurl = "{ops.url}"\nsecret_env = "S"\n'
+        (tmp_path / "gonogo.toml").write_text(toml)
+        told = load_settings(str(tmp_path / "gonogo.toml"), base.store, {"S": SECRET})
+        settings = replace(told, store_schema=base.store_schema)
+        async with Gonogo(settings, clock=lambda: NOW_MS) as app:
+            heard = []
+            for more in (
+                calls("dear", 85, 0.1),
+                calls("cheap", 20, 0.01, since_h=1),
+                calls("dear", 20, 0.1, since_h=0.5),
+            ):
+                await record(app, more)
+                for _ in range(2):
+                    await app.tell()
+                heard.append(len(ops.taken))
+    assert heard == [1, 2, 3]
+    step = "gonogo fallback dear --to cheap --reason 'budget day is low'"
+    assert [message["next"] == step for message in ops.taken] == [False, True, True]
+    assert "a call of cheap costs 10% of one of dear" in str(ops.taken[1]["news"])
+    assert "used up" in str(ops.taken[2]["news"])
+
+
 @pytest.mark.parametrize("unit", ["usd", "tokens"])
 @pytest.mark.parametrize(("limit", "expected"), [(7, 2), (10, 1)])
 async def test_people_are_told_that_a_window_will_not_last(

@@ -203,9 +203,10 @@ async def test_a_run_of_several_holds_is_forecast_and_counted_as_one(tmp_path: P
     assert held.run.advice == "go on"
 
 
-async def test_after_a_few_runs_the_end_of_the_next_is_told(tmp_path: Path) -> None:
-    """Spent, projected, an interval, and advice: on, down to the cheaper target, stop."""
-    async with opened_app(tmp_path, TOML) as app:
+@pytest.mark.parametrize("listed", ['dependencies = ["dear"]', ""])
+async def test_after_a_few_runs_the_end_of_the_next_is_told(tmp_path: Path, listed: str) -> None:
+    """Spent, projected, an interval, and advice: on, down to the cheaper target, also where the budget lists none."""
+    async with opened_app(tmp_path, TOML.replace('dependencies = ["dear"]', listed)) as app:
         await record(app, calls("cheap", 20, 0.01) + calls("dear", 20, 0.1))
         for n in (6, 8, 10, 7, 9, 8):
             held = await app.check_budget_with_confidence("day", planned_cost_usd=2, reserve=True)
@@ -217,7 +218,7 @@ async def test_after_a_few_runs_the_end_of_the_next_is_told(tmp_path: Path) -> N
             await app.check_budget_with_confidence(
                 "day", planned_cost_usd=usd, reserve=True, run=f"of {usd}"
             )
-            for usd in (50, 0.45)
+            for usd in (50, 0.56)
         ]
         told = []
         for answer, n in ((roomy, 4), (tight, 4)):
@@ -225,6 +226,11 @@ async def test_after_a_few_runs_the_end_of_the_next_is_told(tmp_path: Path) -> N
             for i in range(n):
                 await _call(app, answer.reservation.id, i, 0.1)
             told.append(await app.settle_reservation(answer.reservation.id, renew=True))
+        again = await app.check_budget_with_confidence(
+            "day", planned_cost_usd=0.56, reserve=True, run="of 0.56"
+        )
+    assert again.run == told[1].run
+    assert [each.verdict for each in (*told, again)] == ["go", "caution", "caution"]
     for settled in told:
         assert settled.run is not None
         assert settled.run.spent_usd == pytest.approx(0.4)
@@ -233,9 +239,8 @@ async def test_after_a_few_runs_the_end_of_the_next_is_told(tmp_path: Path) -> N
         low, high = settled.run.interval90_usd
         assert low <= (settled.run.projected_total_usd or 0) <= high
         assert settled.run.projected_total_usd == pytest.approx(0.8, abs=0.2)
-    on, off = (settled.run.advice for settled in told if settled.run)
-    assert on == "go on"
-    assert off in ("step down", "stop")
+    advised = [(each.run.advice, each.run.step_down_to) for each in told if each.run]
+    assert advised == [("go on", None), ("step down", "cheap")]
 
 
 def test_the_interval_holds_at_every_call_of_runs_of_a_kind() -> None:

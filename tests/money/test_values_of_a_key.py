@@ -38,6 +38,18 @@ async def test_of_many_values_those_that_are_called_now_are_followed(tmp_path: P
             await app.check_budget_with_confidence("tenant", planned_calls=5)
 
 
+async def test_what_is_left_of_each_value_is_told(tmp_path: Path) -> None:
+    """Limit, spent, held and left of each customer that was seen, the fullest first; one limit is its own."""
+    toml = f'{TENANTS}[budgets."tenant/b"]\nlimit_usd = 100\n'
+    async with opened_app(tmp_path, toml) as app:
+        for tenant in ("a", "b"):
+            await record(app, calls(f"m{tenant}", 6, 1.5, segments={"tenant": tenant}))
+        await app.check_budget_with_confidence("tenant/b", planned_cost_usd=40, reserve=True)
+        fills = await app.budget_fills()
+    told = {fill.budget.name: (fill.amounts, fill.window.kind) for fill in fills}
+    assert told == {"tenant/a": ((10, 9, 0, 1), "day"), "tenant/b": ((100, 9, 40, 51), "day")}
+
+
 async def test_people_are_told_that_the_window_of_a_value_will_not_last(tmp_path: Path) -> None:
     """Six of ten are spent by noon, at the last day's rate twelve will be; the other one's will last."""
     async with opened_app(tmp_path, TENANTS.replace("10", "7")) as app:

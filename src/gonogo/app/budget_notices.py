@@ -6,24 +6,27 @@ import shlex
 from dataclasses import replace
 
 from gonogo.answers import rfc3339
+from gonogo.app.money_actions import cheaper_now
 from gonogo.app.parts import Stores
 from gonogo.app.shift_notices import ME, notice_of
 from gonogo.errors import plain
 from gonogo.money.budget_check import check_budget
 from gonogo.money.budget_plan import PLANNED_CALLS_MAX
 from gonogo.money.budget_request import BudgetRequest
-from gonogo.money.scopes import Traffic, budget_fills
-from gonogo.money.step_down import LOW_SHARE, cheaper_target
+from gonogo.money.scopes import BudgetFill, Traffic, budget_fills, spent_on
+from gonogo.money.step_down import LOW_SHARE, stepped_down
 from gonogo.ports.incidents import Event
 from gonogo.ports.money import Scope
 from gonogo.ports.notices import Notice, Pace
 from gonogo.records import DAY_MS, UNIT_SIZE
 from gonogo.settings import BudgetSettings
+from gonogo.text.budget_summary import step_down_text
 from gonogo.text.forms import UNIT_WORDS, amount_text, minute, percent
 
 # A window is told not to last where what is left carries its calls this likely, or less.
 LASTS_CHANCE_MAX = 0.1
-PACE = "pace:"
+# What a subject begins with, before the budget's name and the start of its window.
+SPENT, STEP, PACE = BUDGET_SUBJECTS = ("budget", "step", "pace")
 # Ten budgets of a thousand calls took up to two seconds of `watch` at every turn of each receiver.
 PACE_EVERY_MS = 60_000
 PACED_VALUES = 10
@@ -47,17 +50,10 @@ async def budget_notices(stores: Stores, *, now_ms: int) -> list[Notice]:
         passed = [share for share in SHARES_TOLD if spent >= share * budget.limit_micro_usd]
         if not passed or not spent:
             continue
-        notice = _notice_of(budget, scope, spent, passed, now_ms)
+        found.append(_notice_of(budget, scope, spent, passed, now_ms))
         if budget.on_low == "step_down" and passed[-1] >= LOW_SHARE:
-            cheaper = await cheaper_target(
-                stores.telemetry, settings, budget.name, traffic, now_ms=now_ms
-            )
-            if cheaper is not None:
-                asked = (cheaper.dependency, "--to", cheaper.target)
-                why = ("--reason", f"budget {budget.name} is low")
-                command = shlex.join(("gonogo", "fallback", *asked, *why))
-                notice = replace(notice, command=command)
-        found.append(notice)
+            cheaper = await _cheaper(stores, fill, traffic, now_ms=now_ms)
+            found += [] if cheaper is None else [cheaper]
     # Forecasts of every value are too dear: the fullest are those that end first.
     for fill in [fill for fill in fills if 0 < fill.share < 1][
         : len(settings.budgets) + PACED_VALUES
@@ -65,6 +61,24 @@ async def budget_notices(stores: Stores, *, now_ms: int) -> list[Notice]:
         ahead = await _ahead_lately(stores, fill.budget, fill.scope, traffic, now_ms=now_ms)
         found += [] if ahead is None else [ahead]
     return found
+
+
+async def _cheaper(
+    stores: Stores, fill: BudgetFill, traffic: Traffic, *, now_ms: int
+) -> Notice | None:
+    """A notice of the cheaper target of a budget that is low, on its page: also where one is known only later."""
+    budget = fill.budget
+    names = await spent_on(stores.ledger, stores.settings, budget, fill.scope, traffic)
+    found = await cheaper_now(stores, names, budget.unit, traffic, now_ms=now_ms)
+    if found is None:
+        return None
+    step, plan = stepped_down(found, budget.name)
+    said = step_down_text(step, None if budget.unit == "usd" else budget.unit)
+    subject = f"{STEP}:{budget.name}:{_window_of(budget, fill.scope)}"
+    notice = notice_of("budget", subject, budget.name, said, now_ms)
+    why = str(plan.arguments["reason"])
+    command = ["gonogo", "fallback", step.dependency, "--to", step.to, "--reason", why]
+    return replace(notice, command=shlex.join(command))
 
 
 async def _ahead_lately(
@@ -118,17 +132,27 @@ async def _ahead(
         f"rate of calls ({percent(check.confidence)} that it fits); used up about "
         f"{minute(rfc3339(used_up))}"
     )
-    return _of_pace(f"{PACE}{budget.name}:{scope.start_ms}", why, now_ms)
+    return _of_pace(f"{PACE}:{budget.name}:{scope.start_ms}", why, now_ms)
 
 
-def pace_over(subject: str, told: int, now_ms: int) -> Notice:
-    """The end of a notice that a window will not last, for who was told."""
-    return _of_pace(subject, "it lasts, or its window has ended", now_ms, told=told, over=True)
+def budget_over(subject: str, told: int, now_ms: int) -> Notice:
+    """The end of a notice of a budget, for who was told."""
+    kind, _, rest = subject.partition(":")
+    if kind == PACE:
+        why = "it lasts, or its window has ended"
+        return _of_pace(subject, why, now_ms, told=told, over=True)
+    why = (
+        "it is spent no more"
+        if kind == SPENT
+        else "its calls go elsewhere, or no target costs less"
+    )
+    name = rest.rpartition(":")[0]  # without the start of its window
+    return notice_of("budget", subject, name, why, now_ms, told=told, over=True)
 
 
 def _of_pace(subject: str, why: str, now_ms: int, *, told: int = 0, over: bool = False) -> Notice:
     """Apart from what is said of shares: a page of its own."""
-    name = subject.removeprefix(PACE).rpartition(":")[0]
+    name = subject.partition(":")[2].rpartition(":")[0]
     page = f"gonogo/{name}/pace"
     return notice_of("budget", subject, name, why, now_ms, told=told, over=over, page=page)
 
@@ -143,8 +167,13 @@ def _notice_of(
     )
     verb = UNIT_WORDS[budget.unit].spent
     why = f"budget {plain(budget.name, 80)}: {share} of its limit is {verb}, {amounts}"
-    window = "rolling" if budget.window == "rolling" else scope.start_ms
-    notice = notice_of("budget", f"budget:{budget.name}:{window}", budget.name, why, now_ms)
+    subject = f"{SPENT}:{budget.name}:{_window_of(budget, scope)}"
+    notice = notice_of("budget", subject, budget.name, why, now_ms)
     events = [Event(now_ms, f"{percent(each)} of its limit is passed", ME) for each in passed]
     events[-1] = Event(now_ms, f"used up: {why}" if passed[-1] == 1 else why, ME)
     return replace(notice, events=tuple(events))
+
+
+def _window_of(budget: BudgetSettings, scope: Scope) -> str:
+    """The window that somebody is told about once."""
+    return "rolling" if budget.window == "rolling" else str(scope.start_ms)

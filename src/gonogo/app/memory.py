@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gonogo.drift.drift_memory import DriftMemory
     from gonogo.drift.finding import DriftQuestion
     from gonogo.hours.stream_cache import AnswerCache
+    from gonogo.money.scopes import BudgetFill
     from gonogo.text.row_notes import Report
     from gonogo.trust.fleet_scores import Suspicion
 
@@ -149,6 +150,14 @@ class CheckMemory(Maintenance):
             shadows=await shadow_names(stores.routes),
         )
 
+    async def budget_fills(self) -> list[BudgetFill]:
+        """Read what is spent and held of each budget: as configured, then of single values, the fullest first."""
+        from gonogo.money.scopes import budget_fills
+
+        stores = await self.stores()
+        traffic, now_ms = await stores.traffic(), self._clock()
+        return await budget_fills(stores.ledger, self.settings, traffic, now_ms=now_ms)
+
     async def budget_names(self) -> list[str]:
         """The budgets there are: as configured; where some are a limit for each value, those that were seen too.
 
@@ -157,12 +166,7 @@ class CheckMemory(Maintenance):
         settings = self.settings
         if not settings.keyed_budgets:
             return list(settings.budgets)
-        from gonogo.money.scopes import budget_fills
-
-        stores = await self.stores()
-        traffic, now_ms = await stores.traffic(), self._clock()
-        fills = await budget_fills(stores.ledger, settings, traffic, now_ms=now_ms)
-        shown = fills[: len(settings.budgets) + VALUES_LISTED]
+        shown = (await self.budget_fills())[: len(settings.budgets) + VALUES_LISTED]
         return [fill.budget.name for fill in sorted(shown, key=lambda fill: -fill.share)]
 
     def _remembered(self) -> tuple[DriftMemory, AnswerCache[TrustReport]]:

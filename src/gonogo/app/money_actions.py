@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
-from gonogo.answers import BudgetCheck, RunReport, Settlement
+from gonogo.answers import BudgetCheck, Settlement
 from gonogo.app.parts import Stores
 from gonogo.errors import ParameterError, plain
 from gonogo.money.budget_check import check_budget, renew_reservation, settle_reservation
 from gonogo.money.budget_request import BudgetRequest
 from gonogo.money.run_watch import report_run
-from gonogo.money.scopes import Traffic, budget_fills
-from gonogo.money.step_down import LOW_SHARE, cheaper_target, stepped_down
-from gonogo.records import Decision, Verdict
+from gonogo.money.scopes import Traffic, budget_chain, budget_fills, scopes_at, spent_on
+from gonogo.money.step_down import CheaperTarget, cheaper_target, low_budgets, stepped_down
+from gonogo.records import Decision, Unit
 from gonogo.text.budget_summary import run_summary, step_down_text
 from gonogo.text.forms import named, percent
 
@@ -42,11 +43,9 @@ async def check(
     )
     if stores.settings.read_only:  # a hold would be refused
         answer = answer.model_copy(update={"next_actions": []})
-    answer = await _beside_cheaper(stores, answer, now_ms=now_ms)
+    answer = await _beside_cheaper(stores, answer, traffic, now_ms=now_ms)
     if request.run is not None and answer.reservation is not None:
-        run = await _run(stores, answer.reservation.id, now_ms=now_ms)
-        told = f"{answer.summary} {run_summary(run, answer.unit)}" if run else answer.summary
-        answer = answer.model_copy(update={"run": run, "summary": told})
+        answer = await _with_run(stores, answer, answer.reservation.id, traffic, now_ms=now_ms)
     if answer.decision_id is not None:
         return answer  # logged with its hold, or when its key was used first
     if request.reserve:
@@ -70,36 +69,63 @@ async def _refuse_all_values(stores: Stores, name: str, traffic: Traffic, *, now
     )
 
 
-async def _beside_cheaper(stores: Stores, answer: BudgetCheck, *, now_ms: int) -> BudgetCheck:
-    """The answer of a budget that runs low, with the cheaper target, where that is configured."""
-    budget = stores.settings.budget(answer.budget)
-    if budget is None or budget.on_low != "step_down":
-        return answer
-    used = answer.spent_usd + answer.held_usd
-    if answer.verdict == "go" and used < LOW_SHARE * answer.limit_usd:
-        return answer
-    traffic = await stores.traffic()
-    found = await cheaper_target(
-        stores.telemetry, stores.settings, answer.budget, traffic, now_ms=now_ms
+async def _beside_cheaper(
+    stores: Stores, answer: BudgetCheck, traffic: Traffic, *, now_ms: int
+) -> BudgetCheck:
+    """The answer of a budget that runs low, or a parent does, with the cheaper target where that is configured."""
+    chain = budget_chain(stores.settings, answer.budget)
+    low = await low_budgets(
+        stores.ledger,
+        stores.settings,
+        chain,
+        traffic,
+        anyway=answer.verdict != "go",
+        now_ms=now_ms,
     )
-    if found is None:
-        return answer
-    step, plan = stepped_down(found, answer.budget)
-    return answer.model_copy(
-        update={
-            "step_down": step,
-            "summary": f"{answer.summary} {step_down_text(step, answer.unit)}",
-            "next_actions": [plan, *answer.next_actions][:3],
-        }
+    for budget in low:
+        found = await cheaper_now(stores, budget.spent_on, budget.unit, traffic, now_ms=now_ms)
+        if found is not None:
+            step, plan = stepped_down(found, budget.name)
+            return answer.model_copy(
+                update={
+                    "step_down": step,
+                    "summary": f"{answer.summary} {step_down_text(step, answer.unit)}",
+                    "next_actions": [plan, *answer.next_actions][:3],
+                }
+            )
+    return answer
+
+
+async def cheaper_now(
+    stores: Stores, names: Iterable[str], unit: Unit, traffic: Traffic, *, now_ms: int
+) -> CheaperTarget | None:
+    """The first target of the ladders of some dependencies that costs less a call now; None without one."""
+    return await cheaper_target(
+        stores.telemetry, stores.decisions, stores.settings, names, unit, traffic, now_ms=now_ms
     )
 
 
-async def _run(stores: Stores, reservation_id: str, *, now_ms: int) -> RunReport | None:
-    so_far = await stores.ledger.run_so_far(reservation_id)
-    if so_far is None:
-        return None
-    traffic = await stores.traffic()
-    return await report_run(stores.telemetry, stores.settings, so_far, traffic, now_ms=now_ms)
+Told = TypeVar("Told", BudgetCheck, Settlement)
+
+
+async def _with_run(
+    stores: Stores, answer: Told, reservation_id: str, traffic: Traffic, *, now_ms: int
+) -> Told:
+    """An answer about a run's hold with what the run will have cost in the end; a go only where the run may go on."""
+    run = await stores.ledger.run_so_far(reservation_id)
+    if run is None:
+        return answer
+    cheaper, budget = None, stores.settings.budget(run.budget)
+    if budget is not None and run.past:
+        [scope] = await scopes_at(stores.ledger, stores.settings, [budget], traffic, now_ms=now_ms)
+        names = await spent_on(stores.ledger, stores.settings, budget, scope, traffic)
+        cheaper = await cheaper_now(stores, names, run.unit, traffic, now_ms=now_ms)
+    report = report_run(run, cheaper)
+    summary = f"{answer.summary} {run_summary(report, answer.unit)}"
+    verdict = answer.verdict
+    if verdict == "go" and report.advice in ("step down", "stop"):
+        verdict = "caution"
+    return answer.model_copy(update={"run": report, "summary": summary, "verdict": verdict})
 
 
 async def renew_hold(
@@ -116,13 +142,10 @@ async def renew_hold(
     renewed = await renew_reservation(
         stores.ledger, stores.settings, reservation_id=reservation_id, now_ms=now_ms
     )
-    run = await _run(stores, reservation_id, now_ms=now_ms)
-    if run is not None:
-        summary = f"{renewed.summary} {run_summary(run, renewed.unit)}"
-        verdict: Verdict = "go" if run.advice in (None, "go on") else "caution"
-        if run.advice is None and run.unpriced is not None:
-            verdict = "unknown"
-        renewed = renewed.model_copy(update={"run": run, "summary": summary, "verdict": verdict})
+    traffic = await stores.traffic()
+    renewed = await _with_run(stores, renewed, reservation_id, traffic, now_ms=now_ms)
+    if renewed.run is not None and renewed.run.advice is None and renewed.run.unpriced is not None:
+        renewed = renewed.model_copy(update={"verdict": "unknown"})
     return stores.noted(_SETTLE, asked, renewed, now_ms=now_ms)
 
 

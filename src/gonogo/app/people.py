@@ -12,7 +12,7 @@ from functools import partial
 import anyio
 
 from gonogo.answers import IncidentList, PromotionLine, TargetShare, WaitingPlan, rfc3339
-from gonogo.app.budget_notices import PACE, budget_notices, pace_over
+from gonogo.app.budget_notices import BUDGET_SUBJECTS, budget_notices, budget_over
 from gonogo.app.parts import Stores
 from gonogo.app.shift_notices import (
     ME,
@@ -186,16 +186,11 @@ def _over(
 ) -> Notice:
     if subject.startswith(SHIFT):
         return shift_over(subject, drifts, told, now_ms)
-    if subject.startswith(PACE):
-        return pace_over(subject, told, now_ms)
+    if subject.partition(":")[0] in BUDGET_SUBJECTS:
+        return budget_over(subject, told, now_ms)
     if subject.startswith(PROMOTION):
         end = "this is told no more of its promotion: gonogo promote says how it stands"
         return _of_promotion(subject, end, now_ms, told=told, over=True)
-    if subject.startswith("budget:"):
-        about = subject.split(":", 1)[1].rpartition(":")[0]  # without the start of its window
-        return notice_of(
-            "budget", subject, about, "it is spent no more", now_ms, told=told, over=True
-        )
     plan = plans.get(subject)
     end = f"{subject} waits no more"
     # Under the same key as it was told, so that a receiver ends the alert that it began.

@@ -1,17 +1,20 @@
-"""Commands that list: dependencies, incidents and decisions."""
+"""Commands that list: dependencies, incidents, budgets and decisions."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from gonogo.answers import rfc3339
 from gonogo.cli.command import Session, command
 from gonogo.text.answer_text import decision_json
-from gonogo.text.forms import Table, counted, number, percent
+from gonogo.text.forms import Table, amount_text, counted, number, percent
+
+if TYPE_CHECKING:
+    from gonogo.money.scopes import BudgetFill
 
 group = typer.Typer()
 decisions = typer.Typer(
@@ -58,6 +61,43 @@ async def incidents(
             dependency=dependency, status=status, incident_id=incident_id
         )
     )
+
+
+@command(group, "budgets", "gonogo budgets", "gonogo budgets customer/ --json", panel="Look")
+async def budgets(
+    session: Session,
+    *,
+    query: Annotated[str | None, typer.Argument(help="Part of a name.")] = None,
+) -> None:
+    """List how full budgets are, the fullest first; each value's own where a limit is for each customer or key."""
+    fills = [f for f in await session.app.budget_fills() if (query or "") in f.budget.name]
+    fills.sort(key=lambda fill: -fill.share)
+    if session.screen.as_json:
+        for fill in fills:
+            session.screen.line(json.dumps(_fill_json(fill)))
+        return
+    rows = []
+    for fill in fills:
+        limit, *rest = (amount_text(amount, fill.budget.unit) for amount in fill.amounts)
+        rows.append((fill.budget.name, percent(fill.share), limit, *rest, fill.window.kind))
+    columns = ("budget", "share", "limit", "spent", "held", "left", "window")
+    if rows:
+        session.screen.table(Table("budgets", columns, tuple(rows)))
+    else:
+        what = "No budget's name contains this." if query else "No budget is configured."
+        session.screen.line(f"{what} [budgets.NAME] in gonogo.toml makes one.")
+
+
+def _fill_json(fill: BudgetFill) -> dict[str, object]:
+    names = ("limit_usd", "spent_usd", "held_usd", "remaining_usd")
+    ends = {"start": fill.window.start_ms, "end": fill.window.end_ms}
+    return {
+        "budget": fill.budget.name,
+        **({} if fill.budget.unit == "usd" else {"unit": fill.budget.unit}),
+        **dict(zip(names, fill.amounts, strict=True)),
+        "window": {"kind": fill.window.kind}
+        | {name: rfc3339(ms) for name, ms in ends.items() if ms is not None},
+    }
 
 
 @command(decisions, "list", "gonogo decisions list --dependency gpt-4 --limit 20")

@@ -26,9 +26,11 @@ def spent_held_and_left_are_the_limit(said: Exchange[BudgetCheck]) -> Iterator[s
 
 @of_answer(BudgetCheck)
 def passed_is_the_verdict(said: Exchange[BudgetCheck]) -> Iterator[str]:
-    """Passed is go, failed is no_go, neither is unknown."""
+    """Passed is go, failed is no_go, neither is unknown; a run that is to step down or stop is a caution."""
     answer = said.answer
     expected = {True: "go", False: "no_go", None: "unknown"}[answer.passed]
+    if answer.passed and answer.run is not None and answer.run.advice in ("step down", "stop"):
+        expected = "caution"
     if answer.verdict != expected:
         yield f"passed={answer.passed} is {answer.verdict}"
 

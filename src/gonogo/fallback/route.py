@@ -6,14 +6,14 @@ from gonogo.answers import NextAction, RouteAnswer, ShadowCall, rfc3339
 from gonogo.errors import UnknownTarget, plain
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.traffic import unseen
-from gonogo.money.scopes import dependencies_of, scopes_at, traffic_now
-from gonogo.money.step_down import LOW_SHARE, cheaper_target, stepped_down
+from gonogo.money.scopes import dependencies_of, traffic_now
+from gonogo.money.step_down import cheaper_target, low_budgets, stepped_down
 from gonogo.ports.routes import UNMEASURED, WHOLE, Route, primary_route, split_version
 from gonogo.ports.standing_verdicts import NEVER_ASKED, CurrentVerdict, verdicts_now
 from gonogo.ports.telemetry import Telemetry
 from gonogo.records import Verdict, worst_verdict
 from gonogo.routes.split import key_place, pick
-from gonogo.settings import Settings
+from gonogo.settings import PER_DEPENDENCY, Settings
 from gonogo.text.budget_summary import step_down_text
 from gonogo.text.forms import share_text
 
@@ -213,20 +213,31 @@ async def recommended_route(
     route = await get_route(
         ports, settings, dependency=dependency, key=key, draw=draw, now_ms=now_ms
     )
-    stepping = [b for b in settings.budgets.values() if b.on_low == "step_down"]
+    keyed = (owner for owner in settings.keyed_budgets.values() if owner.per == PER_DEPENDENCY)
+    own = (settings.budget(f"{owner.name}/{dependency}") for owner in keyed)
+    every = {b.name: b for b in (*settings.budgets.values(), *own) if b is not None}
+    stepping = [b for b in every.values() if b.on_low == "step_down"]
     if ports.ledger is None or not stepping:
         return route
     traffic = await traffic_now(settings, ports.telemetry, ports.routes)
-    for budget in stepping:
-        if dependency not in dependencies_of(settings, budget, traffic):
-            continue
-        scopes = await scopes_at(ports.ledger, settings, (budget,), traffic, now_ms=now_ms)
-        [balance] = await ports.ledger.balances(scopes, now_ms=now_ms, holds_max=0)
-        used = balance.spent_micro_usd + balance.held_micro_usd
-        if used < LOW_SHARE * budget.limit_micro_usd:
+    # One that lists others is never spent on this.
+    mine = [
+        b
+        for b in stepping
+        if dependency in (dependencies_of(settings, b, traffic) or (dependency,))
+    ]
+    low = await low_budgets(ports.ledger, settings, mine, traffic, now_ms=now_ms)
+    for budget in low:
+        if dependency not in budget.spent_on:
             continue
         found = await cheaper_target(
-            ports.telemetry, settings, budget.name, traffic, of=dependency, now_ms=now_ms
+            ports.telemetry,
+            ports.decisions,
+            settings,
+            (dependency,),
+            budget.unit,
+            traffic,
+            now_ms=now_ms,
         )
         if found is not None:
             step, plan = stepped_down(found, budget.name)

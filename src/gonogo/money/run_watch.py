@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from gonogo.answers import RunReport
-from gonogo.money.scopes import Traffic
-from gonogo.money.step_down import cheaper_target
+from gonogo.money.step_down import CheaperTarget
 from gonogo.money.unpriced import unpriced_of
-from gonogo.ports.money import CallCosts, RunProgress
+from gonogo.ports.money import RunProgress
 from gonogo.records import UNIT_SIZE
-from gonogo.settings import Settings
 
 
-async def report_run(
-    telemetry: CallCosts, settings: Settings, run: RunProgress, traffic: Traffic, *, now_ms: int
-) -> RunReport:
+def report_run(run: RunProgress, cheaper: CheaperTarget | None) -> RunReport:
     """Spent, projected and advised, as far as past runs of the budget tell.
 
     A run may have had several holds, one after the other: all that it spent counts, and its limit is what
-    the last one holds beyond the calls before it. Past runs are settled reservations whose calls were recorded. A cheaper target is the first of the ladder of what the budget counts.
+    the last one holds beyond the calls before it. Past runs are settled reservations whose calls were recorded.
+
+    `cheaper`: where its calls could go instead.
     """
     import numpy as np
 
@@ -38,7 +36,6 @@ async def report_run(
         return RunReport(spent_usd=spent, calls=costs.size, past_runs=len(past), unpriced=unpriced)
     model = fit_runs(past)
     found = run_forecast(model, costs)
-    cheaper = await cheaper_target(telemetry, settings, run.budget, traffic, now_ms=now_ms)
     advice = advise(
         model,
         costs,

@@ -15,7 +15,7 @@ from gonogo.money.windows import WindowSpan, window_at
 from gonogo.ports.booked_costs import KeyedCalls
 from gonogo.ports.money import Balance, Ledger, Scope
 from gonogo.ports.routes import WHOLE, Route, Routes, is_called, split_version
-from gonogo.records import QUARTER_MS
+from gonogo.records import QUARTER_MS, UNIT_SIZE
 from gonogo.settings import PER_DEPENDENCY, BudgetSettings, Settings
 
 if TYPE_CHECKING:
@@ -199,12 +199,26 @@ class BudgetFill:
     budget: BudgetSettings
     scope: Scope
     balance: Balance
+    window: WindowSpan
 
     @property
     def share(self) -> float:
         """The part of its limit that is spent; of a limit of nothing all."""
         limit = self.budget.limit_micro_usd
         return self.balance.spent_micro_usd / limit if limit else 1.0
+
+    @property
+    def amounts(self) -> tuple[float, float, float, float]:
+        """The limit, what is spent, held, and left of it, in the budget's unit."""
+        limit, own = self.budget.limit_micro_usd, self.balance
+        left = limit - own.spent_micro_usd - own.held_micro_usd
+        size = UNIT_SIZE[self.budget.unit]
+        return (
+            limit / size,
+            own.spent_micro_usd / size,
+            own.held_micro_usd / size,
+            left / size,
+        )
 
 
 async def budget_fills(
@@ -214,7 +228,8 @@ async def budget_fills(
     budgets = await seen_budgets(ledger, settings, traffic)
     scopes = await scopes_at(ledger, settings, budgets, traffic, now_ms=now_ms)
     balances = await balances_of(ledger, scopes, now_ms=now_ms)
-    found = [BudgetFill(*each) for each in zip(budgets, scopes, balances, strict=True)]
+    windows = (window_of(settings, *each, now_ms) for each in zip(budgets, scopes, strict=True))
+    found = [BudgetFill(*each) for each in zip(budgets, scopes, balances, windows, strict=True)]
     return sorted(
         found, key=lambda one: -one.share if one.budget.name not in settings.budgets else -math.inf
     )
@@ -329,6 +344,16 @@ async def _of_keys(
         and (not budget.dependencies or each.dependency in scope.dependencies)
     )
     return replace(scope, dependencies=tuple(names))
+
+
+async def spent_on(
+    ledger: Ledger, settings: Settings, budget: BudgetSettings, scope: Scope, traffic: Traffic
+) -> tuple[str, ...]:
+    """The dependencies that a budget lists, else those called in its name."""
+    listed = dependencies_of(settings, budget, traffic)
+    if listed:
+        return listed
+    return tuple(sorted({*await ledger.named_by(scope.members), *called_in(scope)}))
 
 
 def called_in(scope: Scope) -> tuple[str, ...]:

@@ -1,19 +1,30 @@
-"""The cheaper target of a ladder, for work whose budget runs low."""
+"""Budgets that run low, and the cheaper target of a ladder for what they are spent on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from gonogo.answers import NextAction, StepDown
 from gonogo.money.amounts import mean_amount
-from gonogo.money.scopes import Traffic, dependencies_of
-from gonogo.ports.money import NewestCalls
+from gonogo.money.scopes import Traffic, balances_of, scopes_at, spent_on
+from gonogo.ports.money import Ledger, NewestCalls
 from gonogo.ports.routes import is_called
+from gonogo.ports.standing_verdicts import verdicts_now
+from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import Unit
-from gonogo.settings import Settings
+from gonogo.settings import BudgetSettings, Settings
 
 # From here on of the limit, spent or held, a budget is low.
 LOW_SHARE = 0.8
+
+
+class LowBudget(NamedTuple):
+    """A budget of `on_low = "step_down"` that runs low, and the dependencies that it is spent on."""
+
+    name: str
+    unit: Unit
+    spent_on: tuple[str, ...]
 
 
 class CheaperTarget(NamedTuple):
@@ -22,6 +33,28 @@ class CheaperTarget(NamedTuple):
     dependency: str
     target: str
     share: float
+
+
+async def low_budgets(
+    ledger: Ledger,
+    settings: Settings,
+    budgets: Iterable[BudgetSettings],
+    traffic: Traffic,
+    *,
+    anyway: bool = False,
+    now_ms: int,
+) -> list[LowBudget]:
+    """Those of some budgets that step down where they run low, and do; `anyway`: low or not."""
+    stepping = [budget for budget in budgets if budget.on_low == "step_down"]
+    scopes = await scopes_at(ledger, settings, stepping, traffic, now_ms=now_ms)
+    balances = await balances_of(ledger, scopes, now_ms=now_ms)
+    found = []
+    for budget, scope, balance in zip(stepping, scopes, balances, strict=True):
+        used = balance.spent_micro_usd + balance.held_micro_usd
+        if anyway or used >= LOW_SHARE * budget.limit_micro_usd:
+            names = await spent_on(ledger, settings, budget, scope, traffic)
+            found.append(LowBudget(budget.name, budget.unit, names))
+    return found
 
 
 def stepped_down(found: CheaperTarget, budget: str) -> tuple[StepDown, NextAction]:
@@ -40,31 +73,30 @@ def stepped_down(found: CheaperTarget, budget: str) -> tuple[StepDown, NextActio
 
 async def cheaper_target(
     telemetry: NewestCalls,
+    log: DecisionLog,
     settings: Settings,
-    budget: str,
+    names: Iterable[str],
+    unit: Unit,
     traffic: Traffic,
     *,
-    of: str | None = None,
     now_ms: int,
 ) -> CheaperTarget | None:
-    """The first target of a ladder that costs less a call than what the budget counts; None without one.
+    """The first target of the ladders of some dependencies that costs less a call; None without one.
 
-    A call is a call everywhere, so that a budget of calls has none. Both have to have five calls that are
-    known in the budget's unit. What was stepped down, or away, already is passed over.
-
-    `of`: of this dependency alone; else the first that has one.
+    A call is a call everywhere, so that in calls there is none. Both have to have five calls that are
+    known in the unit. What was stepped down, or away, already is passed over, and a target that is `no_go`.
     """
-    configured = settings.budget(budget)
-    unit: Unit = "usd" if configured is None else configured.unit
-    for name in dependencies_of(settings, configured, traffic) if configured else ():
+    for name in names:
         route = traffic.routes.get(name)
-        if of not in (None, name) or (route is not None and not route.is_primary):
+        ladder = [target for target in settings.dependency(name).fallback if is_called(target)]
+        if not ladder or (route is not None and not route.is_primary):
             continue
         here = await mean_amount(telemetry, settings, name, unit, now_ms=now_ms)
-        for target in settings.dependency(name).fallback:
-            if not is_called(target):
+        verdicts = await verdicts_now(log, settings, now_ms=now_ms, names=ladder)
+        for target in ladder:
+            if not here or (target in verdicts and verdicts[target].verdict == "no_go"):
                 continue
             there = await mean_amount(telemetry, settings, target, unit, now_ms=now_ms)
-            if here and there is not None and there < here:
+            if there is not None and there < here:
                 return CheaperTarget(name, target, there / here)
     return None

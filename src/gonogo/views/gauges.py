@@ -12,7 +12,7 @@ from gonogo.ports.routes import Routes, shadow_names
 from gonogo.ports.standing_verdicts import CurrentVerdict, verdicts_now
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
-from gonogo.records import UNIT_SIZE, Unit
+from gonogo.records import Unit
 from gonogo.settings import Settings
 from gonogo.trust.fleet_scores import look_at_fleet
 
@@ -82,13 +82,7 @@ async def read_gauges(
         verdicts={name: one for name, one in verdicts.items() if name not in shadows},
         scores={one.dependency: one for one in scores if one.dependency not in shadows},
         budgets={
-            fill.budget.name: BudgetGauge(
-                fill.budget.unit,
-                fill.budget.limit_micro_usd / UNIT_SIZE[fill.budget.unit],
-                fill.balance.spent_micro_usd / UNIT_SIZE[fill.budget.unit],
-                fill.balance.held_micro_usd / UNIT_SIZE[fill.budget.unit],
-            )
-            for fill in fills
+            fill.budget.name: BudgetGauge(fill.budget.unit, *fill.amounts[:3]) for fill in fills
         },
         incidents={key: n for key, n in counted.items() if key[1] != "resolved"},
     )
