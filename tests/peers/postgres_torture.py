@@ -27,7 +27,7 @@ from postgres_server import Server, server
 import engines
 from gonogo.settings import Settings
 from gonogo.store.books.audit import verify_chain
-from gonogo.store.observations.rows import hash16
+from gonogo.store.observations.rows import id_hash
 from gonogo.store.postgres.database import PostgresDatabase
 from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
 from gonogo.store.repair import mend, unbalanced
@@ -133,7 +133,7 @@ async def looked_through(
 
 def _is_there(line: str, connection: Connection) -> bool:
     kind, name = line.split(" ")
-    wanted = hash16(name) if kind == "call" else name
+    wanted = id_hash(name) if kind == "call" else name
     return connection.execute(FOUND[kind], (wanted,)).fetchone() is not None
 
 

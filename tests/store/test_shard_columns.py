@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,11 @@ from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.books.incident_book import StoredIncidents
 from gonogo.store.books.notice_book import StoredNotices
 from gonogo.store.engine import Connection
-from gonogo.store.postgres import migrate as postgres_migrate
-from gonogo.store.sqlite import migrate, opening
+from gonogo.store.sqlite import opening
 
 pytestmark = pytest.mark.anyio
 
 NOW = 1_780_000_000_000
-BEFORE = {migrate: 9, postgres_migrate: 5}  # the last schema of each engine without them
 ACTIONS = [
     Decision(f"act-{name}", NOW, "trigger_fallback", None, "s", "{}", "{}", True, name)
     for name in ("m", "n")
@@ -53,14 +50,8 @@ def write(conn: Connection) -> bytes:
 
 async def test_a_log_of_before_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The head that was kept is still in it; new entries lie in the shard of their subject."""
-    with monkeypatch.context() as then:
-        for module, last in BEFORE.items():
-            carried = tmp_path / module.__name__
-            carried.mkdir()
-            for file in module._FOLDER.glob("[0-9]*.sql"):
-                if int(file.name[:4]) <= last:
-                    shutil.copy(file, carried)
-            then.setattr(module, "_FOLDER", carried)
+    # The last schema of each engine without shards.
+    with engines.schemas_of_then(tmp_path, monkeypatch, sqlite=9, postgres=5) as then:
         # Nor did it know what backups say of themselves.
         then.setattr(opening, "forget_backup", lambda _: None)
         db = await engines.opened(tmp_path)

@@ -13,7 +13,7 @@ from gonogo.store.figures.figure import Figures
 from gonogo.store.figures.money_figures import compare_money
 from gonogo.store.figures.observation_figures import compare_dependency
 from gonogo.store.observations.rebuild import rebuild_dependency
-from gonogo.store.observations.rows import hash16
+from gonogo.store.observations.rows import id_hash
 from gonogo.store.repair import unbalanced
 from gonogo.store.sqlite.identity import OpenFile
 from gonogo.store.sqlite.lock import FileLock
@@ -65,7 +65,7 @@ def lost(path: Path, told: Iterable[str], *, calls_count: bool = True) -> list[s
             kind, name = line.split(" ")
             if kind == "call" and not calls_count:
                 continue
-            wanted = hash16(name) if kind == "call" else name
+            wanted = id_hash(name) if kind == "call" else name
             if connection.execute(FOUND[kind], (wanted,)).fetchone() is None:
                 missing.append(line)
     lock.close()

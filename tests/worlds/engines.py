@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gonogo.store.observations.catalogue import Catalogue
+from gonogo.store.postgres import migrate as postgres_migrate
 from gonogo.store.reads.telemetry_store import StoredTelemetry
+from gonogo.store.sqlite import migrate
 from gonogo.store.sqlite.database import Database
 from gonogo.store.sqlite.ledger import SqliteLedger
 
 if TYPE_CHECKING:
+    import pytest
+
     from gonogo.ports.money import Ledger
     from gonogo.settings import Settings
     from gonogo.store.observations.catalogue import CatalogueOf
@@ -37,6 +44,22 @@ async def opened(folder: Path, *, read_only: bool = False) -> Database | Postgre
     from gonogo.store.postgres.database import PostgresDatabase
 
     return await PostgresDatabase.open(ADDRESS, read_only=read_only, schema=schema_of(folder))
+
+
+@contextmanager
+def schemas_of_then(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, sqlite: int, postgres: int
+) -> Iterator[pytest.MonkeyPatch]:
+    """Stores that are opened in the block get the schema of an earlier release, up to these steps."""
+    with monkeypatch.context() as then:
+        for module, last in ((migrate, sqlite), (postgres_migrate, postgres)):
+            carried = folder / module.__name__
+            carried.mkdir()
+            for file in module._FOLDER.glob("[0-9]*.sql"):
+                if int(file.name[:4]) <= last:
+                    shutil.copy(file, carried)
+            then.setattr(module, "_FOLDER", carried)
+        yield then
 
 
 def store_of(folder: Path) -> str:

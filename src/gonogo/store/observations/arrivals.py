@@ -12,7 +12,7 @@ from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.costs import Pricing
 from gonogo.store.observations.grades import regraded, regraded_row
-from gonogo.store.observations.rows import COLUMNS, Place, Row, hash16
+from gonogo.store.observations.rows import COLUMNS, Place, Row, id_hash
 
 
 class FilledRow(NamedTuple):
@@ -116,8 +116,8 @@ def sort_out(
     another cost, or tokens, that of the one before: bills are corrected and refunded, and the last one is paid.
     """
     arrivals = Arrivals()
-    hashes = [None if o.id is None else hash16(o.id) for o in observations]
-    aliases = [None if o.alias is None else hash16(o.alias) for o in observations]
+    hashes = [None if o.id is None else id_hash(o.id) for o in observations]
+    aliases = [None if o.alias is None else id_hash(o.alias) for o in observations]
     stored = catalogue.places_of(dependency_id, [h for h in (*hashes, *aliases) if h is not None])
     pending: dict[bytes, int] = {}
     known: list[tuple[bytes, Observation]] = []
@@ -191,7 +191,7 @@ def lost_outcomes(
     alone -= whole
     if not alone or not _come_later(connection, dependency_id):
         return set()
-    hashes = {name: hash16(name) for name in alone}
+    hashes = {name: id_hash(name) for name in alone}
     known = catalogue.places_of(dependency_id, list(hashes.values()))
     return {name for name, hashed in hashes.items() if hashed not in known}
 

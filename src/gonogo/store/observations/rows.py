@@ -137,9 +137,18 @@ class Rule:
         return json.dumps([*parts, *weight], separators=(",", ":"))
 
 
+# Of a hash that stands for an id: that any two of a billion ids have the same is a chance of 6e-12.
+ID_BYTES = 12
+
+
 def hash16(text: str) -> bytes:
-    """16 bytes that stand for a caller's id."""
+    """16 bytes that stand for a text."""
     return blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def id_hash(text: str) -> bytes:
+    """The key by which the observation of a caller's id is found."""
+    return hash16(text)[:ID_BYTES]
 
 
 def hash64(text: str) -> int:

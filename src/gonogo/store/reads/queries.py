@@ -24,7 +24,7 @@ from gonogo.store.books.refused_book import read_refused
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.observations.catalogue import IDS_A_QUERY, PAIR
 from gonogo.store.observations.cells import COUNTS
-from gonogo.store.observations.rows import hash16
+from gonogo.store.observations.rows import id_hash
 
 if TYPE_CHECKING:
     from gonogo.records import Ints
@@ -330,7 +330,7 @@ def read_names(connection: Connection, *, query: str | None = None) -> list[str]
 def read_callers(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
     """The dependency of each observation whose id is stored: one look a dependency and id."""
     found: dict[str, str] = {}
-    texts = {hash16(text): text for text in ids}
+    texts = {id_hash(text): text for text in ids}
     hashes = list(texts)
     for start in range(0, len(hashes), IDS_A_QUERY):
         chunk = hashes[start : start + IDS_A_QUERY]
