@@ -85,3 +85,24 @@ def test_the_price_list_knows_models_tiers_and_days() -> None:
     recorded = price_calls(_costs((5, 1000, 0)), "gpt-4", _settings(), now_ms=NOW_MS)
     assert recorded.micro_usd.tolist() == [5]
     assert price_calls(calls, "sentiment-v3", _settings(), now_ms=NOW_MS).unpriced == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "like"),
+    [
+        ("openai/gpt-5", None, "gpt-5"),
+        ("azure/gpt-5", None, "gpt-5"),
+        ("anthropic/claude-sonnet-4-5", "20250929", "claude-sonnet-4-5"),
+        ("openrouter/openai/gpt-4o", None, "gpt-4o"),
+    ],
+)
+def test_a_provider_before_the_model_is_that_model_s(
+    name: str, version: str | None, like: str
+) -> None:
+    """As LiteLLM and OpenRouter name them; somebody's own name before one is no provider."""
+    pytest.importorskip("genai_prices", reason="install gonogo[prices]")
+    told = {"input_tokens": 100_000, "output_tokens": 1000, "ts_ms": NOW_MS}
+    price = call_micro_usd(name, version, settings=_settings(), **told)
+    assert price == call_micro_usd(like, None, settings=_settings(), **told)
+    assert price is not None
+    assert call_micro_usd(f"my-team/{like}", None, settings=_settings(), **told) is None

@@ -322,10 +322,13 @@ def _listed(
     when = datetime.fromtimestamp(ts_ms / 1000, tz=UTC)
     provider = settings.dependency(dependency).provider
     for name in model_names(dependency, version):
-        for provider_id in (provider, None) if provider else (None,):
+        # As LiteLLM and OpenRouter name models: `anthropic/claude-sonnet-4-5`.
+        of, slash, model = name.partition("/")
+        stated, split = [(provider, name)] if provider else [], [(of, model)] if slash else []
+        for provider_id, ref in (*stated, (None, name), *split):
             try:
                 found = listed.calc_price(
-                    usage, name, provider_id=provider_id, genai_request_timestamp=when
+                    usage, ref, provider_id=provider_id, genai_request_timestamp=when
                 )
             except (LookupError, ValueError):
                 continue
