@@ -260,6 +260,25 @@ def complaints_alone(rng: np.random.Generator, days: int) -> Lived:
     return Lived(kept, made.chance)
 
 
+def praise_alone(praised: float, *, falls_day: int | None = None) -> Maker:
+    """A share of the good calls is praised, and no other call has a label; quality may fall to a half."""
+
+    def made(rng: np.random.Generator, days: int) -> Lived:
+        usual = plan(rng, days)
+        if falls_day is not None:
+            usual.good[falls_day * 24 :] *= 0.5
+        one = lived(rng, usual)
+        kept = [
+            (came, call)
+            if call.outcome == 1 and rng.random() < praised
+            else (came, replace(call, outcome=None, outcome_ts_ms=None))
+            for came, call in one.arrivals
+        ]
+        return Lived(kept, one.chance)
+
+    return made
+
+
 def late(rng: np.random.Generator, days: int) -> Lived:
     """Outcomes come hours later, six in the mean, bad ones sooner than good ones."""
     made = lived(rng, plan(rng, days))
@@ -361,6 +380,10 @@ LIVES = (
     Life("one of five falls on day 20", five_tiers(own=False, falls_day=20)),
     Life("labels of complainers", complaints),
     Life("complaints alone", complaints_alone, RARE),
+    Life("praise alone, of a third", praise_alone(0.33), RARE),
+    Life("praise alone, of one in forty", praise_alone(0.025), RARE),
+    Life("praise of a third halves on day 20", praise_alone(0.33, falls_day=20)),
+    Life("praise of one in forty halves on day 20", praise_alone(0.025, falls_day=20)),
     Life("late labels", late, RARE),
     Life("weekly job", weekly_job, RARE),
     Life("two providers", two_providers, RARE),

@@ -27,6 +27,7 @@ Kind = Literal[
     "unlabelled",
     "no outcomes",
     "complaints",
+    "praise",
     "constant",
     "ahead of time",
 ]
@@ -43,6 +44,7 @@ KINDS: tuple[Kind, ...] = (
     "unlabelled",
     "no outcomes",
     "complaints",
+    "praise",
     "constant",
     "ahead of time",
 )
@@ -107,6 +109,7 @@ class Life:
             "mix": (tier == "new", 0.7),
             "cut off": (days_ago < LATE_DAYS, 0.5),
             "constant": (True, 1.0),
+            "praise": (True, 0.3),
         }
         now, rate = bad.get(self.kind, (False, 0.0))
         return rate if now else 0.95
@@ -114,7 +117,7 @@ class Life:
     def _outcome(self, days_ago: float, ts_ms: int, *, good: bool) -> Row:
         if self.kind == "no outcomes" or (self.kind == "unlabelled" and days_ago < LATE_DAYS):
             return {}
-        if self.kind == "complaints" and good:
+        if (self.kind, good) in (("complaints", True), ("praise", False)):
             return {}
         return {"outcome": int(good), "outcome_ts": rfc3339(ts_ms)}
 

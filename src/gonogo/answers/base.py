@@ -117,13 +117,14 @@ class NextAction(Part):
 
 
 class LabelCoverage(Part):
-    """The share of calls that have an outcome; left out where it is a fifth or more."""
+    """The share of calls that have an outcome; left out where it is a fifth or more and tells of good and bad ones."""
 
     share: Fraction
     labels: int
     calls: int
     bad: int | None = Field(
-        default=None, description="where outcomes are taken for complaints: the bad ones of all"
+        default=None,
+        description="where outcomes are taken for complaints or praise: the bad ones of all",
     )
     warning: str
 

@@ -41,8 +41,9 @@ from gonogo.drift.ladder import (
 )
 from gonogo.drift.read import DriftData
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget, plain
+from gonogo.hours.measured import own_for
 from gonogo.hours.periods import first_hour, moment
-from gonogo.hours.rate_hours import RateMetric, RateStream
+from gonogo.hours.rate_hours import GOOD_SHARES, RateStream
 from gonogo.records import HOUR_MS, Dependency, GoldenAnswers
 from gonogo.settings import Settings
 from gonogo.text.forms import number, signed
@@ -192,7 +193,7 @@ def compare_sides(
 def _told(before: RateStream, after: RateStream, shown: _Source, *, sides: Sides) -> Finding:
     """The measures of both sides, and the change between them, in the metric's own terms."""
     low, high = shown.gain.interval95
-    if before.metric == "outcome":
+    if before.metric in GOOD_SHARES:
         first, second, interval = shown.before, shown.after, (low, high)
     else:
         first, second, interval = 1 - shown.before, 1 - shown.after, (-high, -low)
@@ -293,7 +294,7 @@ def _undecided(shown: _Source, before: RateStream, min_effect: float) -> tuple[s
     )
     if shown.golden:
         return why, "Ask both sides more golden items."
-    wanted = "calls" if before.metric == "error" else "outcomes"
+    wanted = "outcomes" if before.metric == "outcome" else "calls"
     rate = (shown.before * n0 + shown.after * n1) / (n0 + n1)
     enough = answers_needed(rate, n0, min_effect=min_effect)
     if enough is None or enough <= n1:
@@ -346,12 +347,12 @@ def compared(data: DriftData, settings: Settings, question: DriftQuestion) -> li
         ]
     golden = compare_golden(data.golden, sides) if question.segment is None else None
     findings = []
-    quality: RateMetric = "complaint" if "complaint" in data.rates else "outcome"
-    for metric in (quality, "error"):
+    for metric in (data.quality, "error"):
         before = data.stream(metric, sides.before_version).between(*sides.before_hours)
         after = data.stream(metric, sides.after_version).between(*sides.after_hours)
         pairs = golden if metric == "outcome" else None
-        findings.append(compare_sides(before, after, pairs, sides=sides, min_effect=own.min_effect))
+        least = own_for(before, own).min_effect
+        findings.append(compare_sides(before, after, pairs, sides=sides, min_effect=least))
     return findings
 
 

@@ -20,7 +20,7 @@ from gonogo.drift.read import DriftData, read_drift
 from gonogo.drift.streams import WEIGHTS
 from gonogo.errors import ParameterError, plain
 from gonogo.hours.periods import first_hour, moment
-from gonogo.hours.rate_hours import RATE_METRICS, RateMetric, RateStream
+from gonogo.hours.rate_hours import GOOD_SHARES, RATE_METRICS, RateMetric, RateStream
 from gonogo.incidents.change_events import recorded_changes
 from gonogo.ports.telemetry import DecisionLog, Telemetry
 from gonogo.records import HOUR_MS, MICRO, GoldenAnswers
@@ -121,7 +121,7 @@ async def _changes(log: DecisionLog, data: DriftData, counts: _Counts) -> list[C
 
 
 def _rate(stream: RateStream, metric: RateMetric, followed: FollowedRate | None) -> _Counts:
-    good = stream.n - stream.bad if metric == "outcome" else stream.bad
+    good = stream.n - stream.bad if metric in GOOD_SHARES else stream.bad
     worth = followed.volume.likely_dispersion if followed else 1.0
     return _Counts(stream.hour, stream.n, good, 1 / worth)
 
@@ -236,7 +236,7 @@ def _reference(followed: FollowedRate, points: list[Ints], n: float) -> Referenc
     parts = [stream.between(int(point[0]), int(point[-1]) + 1) for point in points]
     parts = [part for part in parts if part.labels] or [followed.baseline]
     bad = [followed.bad_before(part) for part in parts]
-    expected = [1 - rate if stream.metric == "outcome" else rate for rate in bad]
+    expected = [stream.told(rate) for rate in bad]
     ends = [
         mean + side * 1.96 * math.sqrt(mean * (1 - mean) / n) if n else 0.5 + side / 2
         for side, mean in ((-1, min(expected)), (1, max(expected)))

@@ -39,8 +39,8 @@ from gonogo.text.drift_summary import drift_summary
 from gonogo.text.row_notes import age_s, ahead_note
 
 SIGNALS_SHOWN = {"brief": 12, "full": 80}
-LABELLED = ("outcome", "complaint")
-QUALITY_RANK = {"outcome": 0, "complaint": 0, "golden": 1, "error": 2}
+LABELLED = ("outcome", "complaint", "praise")
+QUALITY_RANK = {"outcome": 0, "complaint": 0, "praise": 0, "golden": 1, "error": 2}
 # What metrics that are no field of an observation are made of.
 RECORDED_AS = {
     "golden": "`item` with `outcome`",
@@ -168,7 +168,7 @@ def _decisive(findings: list[Finding], question: DriftQuestion) -> Finding:
         own = [f for f in findings if f.metric == asked]
         moved = [f for f in own if f.status == "shifted"]
         if not own:
-            return _not_followed(asked, question)
+            return _not_followed(asked, question, findings)
         return max(moved, key=lambda f: f.strength) if moved else own[0]
     quality = [f for f in findings if f.metric in QUALITY_RANK]
     degraded = [f for f in quality if f.status == "degraded"]
@@ -191,20 +191,20 @@ def _decisive(findings: list[Finding], question: DriftQuestion) -> Finding:
     return min(candidates, key=lambda f: QUALITY_RANK.get(f.metric, len(QUALITY_RANK)))
 
 
-def _not_followed(metric: str, question: DriftQuestion) -> Finding:
+def _not_followed(metric: str, question: DriftQuestion, findings: Sequence[Finding]) -> Finding:
     """The reason why a known metric cannot be judged, and the remedy."""
+    followed = next((f.metric for f in findings if f.metric in LABELLED), "outcome")
     if question.compares:
         sides = "versions" if question.version or question.baseline_version else "periods"
         why = f"{sides} are compared by outcome and error, not by {metric}"
         missing = (
             f"Ask about {metric} without versions and `since`: it is held against its baseline."
         )
-    elif metric == "outcome":
-        why = "all outcomes are complaints: they are followed by their share of calls, `complaint`"
+    elif metric in LABELLED and metric != followed and followed == "outcome":
+        why, missing = f"its outcomes are no {metric} alone", "Ask about outcome."
+    elif metric in LABELLED and metric != followed:
+        why = f"outcomes are one-sided: they are followed by their share of calls, `{followed}`"
         missing = "Record outcomes of calls picked at random."
-    elif metric == "complaint":
-        why = "its outcomes are a share of good calls, and no complaints"
-        missing = "Ask about outcome."
     else:
         why = f"nothing was recorded of {metric} in a baseline and on full days after it"
         missing = f"Record {RECORDED_AS.get(metric, metric)} on 3 days and more."
@@ -218,11 +218,11 @@ def _decided(
 
     Where the version that answers now has no outcome of its own, quality is unknown, unless what
     is known is bad; what has shifted beside it is told among the signals. Of complaints a version may
-    have none because it is good.
+    have none because it is good, and of praise because it is bad: their share of its calls tells.
     """
     decided = _decisive(list(findings), question)
     asked = not question.compares and question.metric in (None, "outcome")
-    if decided.status == "degraded" or not asked or "complaint" in data.rates:
+    if decided.status == "degraded" or not asked or data.quality != "outcome":
         return decided, decided.whole()
     found = unlabelled_version(data.counts, data.golden_counts, data.known.versions)
     if found is None:

@@ -293,7 +293,7 @@ def _line(cell: CellFinding, whole: RateStream) -> SegmentDrift:
 
 
 def _mean(bad_rate: float, whole: RateStream) -> float:
-    return 1 - bad_rate if whole.metric == "outcome" else bad_rate
+    return whole.told(bad_rate)
 
 
 def _finding(

@@ -189,7 +189,7 @@ class FollowedRate:
         bad = self.bad_before(now)
         if self.hours.declared_bad is None and abs(bad - self.baseline.bad_rate) < OTHER_MIN:
             return self.baseline.mean
-        return 1 - bad if now.metric == "outcome" else bad
+        return now.told(bad)
 
     def dispersion_of(self, segment: str, part: RateStream, *, spells: Spells) -> float:
         """The number of a slice's labels, less some spells, that carry one independent label's information.

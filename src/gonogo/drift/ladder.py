@@ -46,7 +46,7 @@ from gonogo.drift.finding import Finding, evidence_of
 from gonogo.drift.follow import SEASON_HOURS_MIN, FollowedRate
 from gonogo.errors import plain
 from gonogo.hours.periods import first_hour, moment
-from gonogo.hours.rate_hours import RateStream
+from gonogo.hours.rate_hours import GOOD_SHARES, RateStream
 from gonogo.hours.time_slices import WEEKEND_HOUR, hours_of_week
 from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
@@ -286,7 +286,7 @@ def _is_worse_for_sure(finding: Finding) -> bool:
     if finding.change is None or finding.change.interval95 is None:
         return False
     low, high = finding.change.interval95
-    return high < 0 if finding.metric == "outcome" else low > 0
+    return high < 0 if finding.metric in GOOD_SHARES else low > 0
 
 
 def _worse_nats(followed: FollowedRate, since: RateStream, own: DependencySettings) -> float | None:
@@ -327,7 +327,7 @@ def _if_unknown(
     low, high = rate_interval95(since.bad_rate, worth)
     if high - before <= loss:
         return None
-    if since.metric == "outcome":
+    if since.metric in GOOD_SHARES:
         low, high = 1 - high, 1 - low
     why = (
         f"{since.metric} {number(followed.mean_before(since))} → {number(since.mean)} on {number(since.labels)}, and its "

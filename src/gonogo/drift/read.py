@@ -60,6 +60,11 @@ class DriftData:
         return self.rates == ("error",)
 
     @property
+    def quality(self) -> RateMetric:
+        """The rate that measures whether answers are right."""
+        return "outcome" if self.by_errors else self.rates[0]
+
+    @property
     def young_labels(self) -> int:
         """Labels of hours whose outcomes are still coming in."""
         return int(self.counts.labels[self.counts.hour >= self.mature_until].sum())

@@ -16,7 +16,7 @@ from gonogo.drift.drift_golden import golden_finding
 from gonogo.drift.drift_mix import explained_by_mix, mix_parts, shifted
 from gonogo.drift.drift_slices import SliceFindings, sliced
 from gonogo.drift.drift_values import value_finding
-from gonogo.drift.drift_words import verdict_of
+from gonogo.drift.drift_words import suggestive, verdict_of
 from gonogo.drift.finding import DriftQuestion, Finding
 from gonogo.drift.follow import FollowedRate, follow
 from gonogo.drift.ladder import as_caution, as_far_as_shown, settled_mix
@@ -26,6 +26,7 @@ from gonogo.drift.signals.budget_shares import HOURS_A_DAY, VALUES, SignalQuesti
 from gonogo.drift.signals.judge import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
 from gonogo.drift.signals.judged_outcomes import judged_outcomes
 from gonogo.hours.history import HistorySnapshot
+from gonogo.hours.measured import own_for
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import (
     NOT_FOLLOWED,
@@ -43,9 +44,11 @@ from gonogo.settings import DependencySettings, Settings
 # Shares of the dependency's one false-alarm budget: half for quality, of which most goes to
 # outcomes; an error rate or a golden set that breaks is seen at a small share as well. A quarter
 # is that of the slices, a quarter that of all other metrics.
-WEIGHTS = {"outcome": 0.3, "complaint": 0.3, "error": 0.1, "golden": 0.1}
+WEIGHTS = {"outcome": 0.3, "complaint": 0.3, "praise": 0.3, "error": 0.1, "golden": 0.1}
 PROMPT = Maturity(0.0)
 SLICES_MAX = 200
+# Of the calls since praise fell, so many after the last that was praised: it stopped, and did not become rare.
+STOPPED_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ async def followed_streams(
     accepted: AcceptedBaseline | None,
 ) -> Streams:
     """Follow every rate, the golden set, and the slices of the outcomes."""
-    own, zone = settings.dependency(data.known.name), settings.timezone
+    whole_own, zone = settings.dependency(data.known.name), settings.timezone
     findings: list[Finding] = []
     segments: tuple[SegmentDrift, ...] = ()
     mix_shift = None
@@ -77,13 +80,14 @@ async def followed_streams(
         stream = data.stream(metric)
         if metric == "outcome" and stream.golden and len(data.golden.item):
             continue  # the paired test reads the same answers with more power
-        hours = choose_baseline(stream, data.counts, own, accepted, zone=zone)
+        hours = choose_baseline(stream, data.counts, whole_own, accepted, zone=zone)
         if hours is None:
             since = since_accepted(stream, accepted, zone=zone)
             young = data.young_labels if metric == "outcome" else 0
             findings.append(unjudged(since, missing_for_baseline(since, young=young)))
             continue
         weight = _weight(metric, by_errors=data.by_errors)
+        own = own_for(stream.between(hours.start_hour, hours.end_hour), whole_own)
         followed = follow(stream, hours, own, weight=weight, zone=zone, runs=data.runs)
         watch = followed.watch()
         lag = PROMPT if metric == "error" else data.maturity
@@ -100,9 +104,9 @@ async def followed_streams(
                 findings.append(_if_it_matters(of_slice, own))
         else:
             finding = as_far_as_shown(finding, followed, {}, own, zone=zone)
-        findings.append(_if_it_matters(finding, own))
+        findings.append(_if_it_stopped(_if_it_matters(finding, own), stream))
     if len(data.golden.item) and question.segment is None:
-        findings.append(_golden(data, own, accepted, zone=zone))
+        findings.append(_golden(data, whole_own, accepted, zone=zone))
     if data.is_part:
         return Streams(tuple(findings), data.rates[0], segments, mix_shift)
     daily = await _daily(telemetry, data, question, settings, accepted)
@@ -278,6 +282,18 @@ def _if_it_matters(finding: Finding, own: DependencySettings) -> Finding:
         return finding
     note = f"less than half of the {own.min_effect:g} that matters"
     return replace(finding, status="shifted", notes=(*finding.notes, note))
+
+
+def _if_it_stopped(finding: Finding, stream: RateStream) -> Finding:
+    """The finding, or a caution where no praise at all came since its fall: it may not be recorded any more."""
+    if finding.metric != "praise" or finding.status != "degraded" or finding.current is None:
+        return finding
+    praised = stream.hour[stream.bad < stream.n]
+    silent = stream.hour > (praised[-1] if len(praised) else -1)
+    if stream.n[silent].sum() < STOPPED_SHARE * finding.current.n:
+        return finding
+    note = "of late there is none at all: nothing is good, or praise is not recorded any more"
+    return replace(suggestive(finding), notes=(*finding.notes, note))
 
 
 def _weight(metric: RateMetric, *, by_errors: bool) -> float:

@@ -215,7 +215,7 @@ class TrustHealth:
         are read when their hour is mature, as drift reads them.
         """
         from gonogo.drift.baseline import accepted_baseline, choose_baseline
-        from gonogo.hours.measured import rates_of
+        from gonogo.hours.measured import own_for, rates_of
         from gonogo.hours.rate_hours import LAG_METRIC, maturity, rate_stream
 
         own = self._settings.dependency(dependency)
@@ -232,10 +232,10 @@ class TrustHealth:
             hours = choose_baseline(stream, counts, own, accepted, zone=self._settings.timezone)
             if hours is None:
                 continue
-            well = hours.declared_bad
-            if well is None:
-                well = stream.between(hours.start_hour, hours.end_hour).bad_rate
-            well = min(max(well, RATE_MIN), 1 - own.min_effect - RATE_MIN)
+            before = stream.between(hours.start_hour, hours.end_hour)
+            least = own_for(before, own).min_effect
+            well = before.bad_rate if hours.declared_bad is None else hours.declared_bad
+            well = min(max(well, RATE_MIN), 1 - least - RATE_MIN)
             fell = _fell_to(stream, fell_ms // HOUR_MS) - well
             since = since_ms // HOUR_MS
             own_calls = rate_stream(kept, metric, golden=False).between(since, end_hour)
@@ -244,8 +244,8 @@ class TrustHealth:
                 OwnRate(
                     metric=metric,
                     well=well,
-                    ill=min(well + max(own.min_effect, fell / 2), 1 - RATE_MIN),
-                    fell=fell >= own.min_effect / 2,
+                    ill=min(well + max(least, fell / 2), 1 - RATE_MIN),
+                    fell=fell >= least / 2,
                     n=trial.n,
                     bad=trial.bad,
                     n_now=float(first.n.sum()),

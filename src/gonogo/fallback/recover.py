@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 
 # A stage lasts at least this long, however good the evidence is.
 DWELL_MS = HOUR_MS
+_BAD_ONES = {
+    "outcome": "wrong outcomes",
+    "complaint": "complaints",
+    "praise": "calls without praise",
+}
 BAD_START = "the calls of its first hour are ill"
 
 Move = Literal["advance", "leave", "renew", "wait"]
@@ -122,7 +127,7 @@ def _is_against(run: TrialRun) -> bool:
 
 
 def _told(rate: OwnRate, run: TrialRun) -> str:
-    what = {"outcome": "wrong outcomes", "complaint": "complaints"}.get(rate.metric, "errors")
+    what = _BAD_ONES.get(rate.metric, "errors")
     limits = f"(well {rate_text(rate.well)}, ill from {rate_text(rate.ill)})"
     if run.failed and not run.is_well:
         n, bad = float(rate.n.sum()), float(rate.bad.sum())

@@ -1,4 +1,4 @@
-"""The measure of a dependency's quality: labels of its version, few labels, complaints, or its errors alone.
+"""The measure of a dependency's quality: labels of its version, few, complaints or praise alone, or its errors.
 
 Drift, trust and preflight ask here, so that none of them calls fit what another cannot know.
 """
@@ -6,8 +6,8 @@ Drift, trust and preflight ask here, so that none of them calls fit what another
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers.base import LabelCoverage
 from gonogo.records import Dependency, HourCounts, Kind, VersionSeen
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gonogo.hours.rate_hours import RateMetric
+    from gonogo.hours.rate_hours import RateMetric, RateStream
     from gonogo.ports.trust_reads import CallCounts
     from gonogo.records import Ints
 
@@ -33,6 +33,16 @@ FEW_SHARE = 0.2
 # Of outcomes that are drawn at random so few are good only where a dependency nearly never answers
 # right and is used all the same.
 COMPLAINTS_GOOD_MAX = 0.1
+# Where so many outcomes are good and none is bad, either all calls are good or a bad one gets no outcome; that
+# nearly every call has one tells the first.
+PRAISE_MIN = 30
+PRAISE_SHARE = 0.8
+# How many are praised is no share of good calls: as much of it as this counts as the smallest loss that matters.
+PRAISE_EFFECT = 0.25
+EFFECT_MIN = 1e-3
+
+OneSided = Literal["complaint", "praise"]
+SIDES: dict[OneSided, str] = {"complaint": "complaints", "praise": "praise"}
 
 
 def errors_decide(known: Dependency, own: DependencySettings) -> bool:
@@ -45,7 +55,7 @@ def errors_decide(known: Dependency, own: DependencySettings) -> bool:
 
 
 def judged_by_errors(kind: Kind | None, own: DependencySettings) -> bool:
-    """Whether a dependency that never had an outcome, or complaints alone, is judged by its errors."""
+    """Whether a dependency that never had an outcome, or of one side alone, is judged by its errors."""
     return (own.kind or kind) in _MEASURED_BY_ERRORS or own.quality == "errors"
 
 
@@ -64,11 +74,39 @@ def are_complaints(n: Ints, labels: Ints, good: Ints) -> NDArray[np.bool_]:
     return few & (good <= COMPLAINTS_GOOD_MAX * labels)
 
 
-def complaints_alone(counts: HourCounts | CallCounts, own: DependencySettings) -> bool:
-    """Whether the outcomes of a dependency are complaints; a declared `baseline.outcome` says that they are a rate."""
-    declared = own.baseline is not None and own.baseline.outcome is not None
+def are_praise(n: Ints, labels: Ints, good: Ints) -> NDArray[np.bool_]:
+    """Which dependencies' outcomes say how often somebody was content, not how often calls are good.
+
+    So it is where a good part of the calls has none and not one is bad, as where only thumbs up or
+    accepted suggestions are recorded. One bad outcome shows that bad ones are recorded too.
+
+    Args:
+        n: Calls without error of each; all shapes (m,).
+        labels: Those that have an outcome.
+        good: Those whose outcome is at or above the bar.
+    """
+    part = (n >= CALLS_FOR_SHARE) & (labels >= PRAISE_MIN) & (labels < PRAISE_SHARE * n)
+    is_praise: NDArray[np.bool_] = part & (good == labels)
+    return is_praise
+
+
+def one_sided(counts: HourCounts | CallCounts, own: DependencySettings) -> OneSided | None:
+    """The one side of which a dependency's outcomes are: complaints, or praise.
+
+    None where they are a share of good calls, as a declared `baseline.outcome` says that they are.
+    """
+    if own.baseline is not None and own.baseline.outcome is not None:
+        return None
     sums = [column.sum(keepdims=True) for column in (counts.n, counts.ok_labels, counts.ok_good)]
-    return not declared and bool(are_complaints(*sums)[0])
+    if are_complaints(*sums)[0]:
+        return "complaint"
+    labelled = counts.ok_labels.nonzero()[0]
+    if not len(labelled) or sums[1][0] != sums[2][0]:
+        return None
+    # Calls before the first outcome and after the newest: nobody graded yet, or outcomes are on their way.
+    first, last = counts.hour[labelled[[0, -1]]]
+    ok = counts.ok[(counts.hour >= first) & (counts.hour <= last)].sum(keepdims=True)
+    return "praise" if are_praise(ok, *sums[1:])[0] else None
 
 
 def rates_of(
@@ -77,17 +115,26 @@ def rates_of(
     """The rates that a dependency is followed by, the measure of its quality first."""
     if errors_decide(known, own):
         return ("error",)
-    return ("complaint", "error") if complaints_alone(counts, own) else ("outcome", "error")
+    return (one_sided(counts, own) or "outcome", "error")
 
 
-def _complaints_coverage(counts: HourCounts) -> LabelCoverage:
-    """Why outcomes are taken for complaints, and what they leave unknown."""
+def own_for(before: RateStream, own: DependencySettings) -> DependencySettings:
+    """The settings by which a rate is judged beside its baseline: of praise a quarter less matters, however rare it is."""
+    if before.metric != "praise":
+        return own
+    least = max(PRAISE_EFFECT * before.mean, EFFECT_MIN)
+    return replace(own, min_effect=min(own.min_effect, least))
+
+
+def _one_sided_coverage(counts: HourCounts, side: OneSided) -> LabelCoverage:
+    """Why outcomes are taken for complaints or praise, and what they leave unknown."""
     from gonogo.answers.base import LabelCoverage
 
     n, labels, good = (int(c.sum()) for c in (counts.n, counts.ok_labels, counts.ok_good))
-    bad = f"{labels - good:,} of these are" if good else "every one is"
+    found = "none is bad" if good == labels else f"{labels - good:,} of these are bad"
     told = (
-        f"Its outcomes are taken for complaints: {labels:,} of {n:,} calls have one, and {bad} bad. "
+        f"Its outcomes are taken for {SIDES[side]}: {labels:,} of {n:,} calls have one, and "
+        f"{found if good else 'every one is bad'}. "
         "Record outcomes of calls picked at random to know whether the others are right."
     )
     return LabelCoverage(share=labels / n, labels=labels, calls=n, bad=labels - good, warning=told)
@@ -134,8 +181,9 @@ def coverage_of(counts: HourCounts, own: DependencySettings) -> LabelCoverage | 
     """The share of calls with an outcome, as answers give it, where it is so small that it matters."""
     from gonogo.answers.base import LabelCoverage
 
-    if complaints_alone(counts, own):
-        return _complaints_coverage(counts)
+    side = one_sided(counts, own)
+    if side is not None:
+        return _one_sided_coverage(counts, side)
     few = few_labels(counts)
     if few is None:
         return None

@@ -2,7 +2,8 @@
 
 A rate is counted by its bad side, so that up is worse for every one of them: 1 - outcome, or an
 error. Hours without a label carry nothing and are left out. Of complaints, the bad outcomes that are
-all that is recorded, every call counts, with or without one.
+all that is recorded, every call counts, with or without one; of praise, the good ones that are all,
+calls without it are the bad side.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from gonogo.hours.stream_cache import CachedStream
 from gonogo.records import HOUR_MS, MICRO, Histograms, HourCounts
 from gonogo.text.forms import counted, number
 
-RateMetric = Literal["outcome", "complaint", "error"]
-RATE_METRICS: tuple[RateMetric, ...] = ("outcome", "complaint", "error")
+RateMetric = Literal["outcome", "complaint", "praise", "error"]
+RATE_METRICS: tuple[RateMetric, ...] = ("outcome", "complaint", "praise", "error")
+# Told as their users know them, by the good side: less of them is worse.
+GOOD_SHARES: frozenset[str] = frozenset({"outcome", "praise"})
 
 HOURS_A_DAY = 24
 LAG_METRIC = "outcome_lag_s"
@@ -100,7 +103,11 @@ class RateStream:
     @property
     def mean(self) -> float:
         """The metric as its user knows it: the mean outcome, or the error rate."""
-        return 1 - self.bad_rate if self.metric == "outcome" else self.bad_rate
+        return self.told(self.bad_rate)
+
+    def told(self, bad_rate: float) -> float:
+        """A share of bad ones as the metric is told."""
+        return 1 - bad_rate if self.metric in GOOD_SHARES else bad_rate
 
     def by_day(self) -> tuple[Ints, Floats, Floats]:
         """Days since 1970 with their labels and bad labels, ascending."""
@@ -115,7 +122,8 @@ def rate_stream(
 ) -> RateStream:
     """One rate from hourly counts, over all versions or one."""
     labels = counts.labels if metric == "outcome" else counts.n
-    bad = counts.errors if metric == "error" else counts.labels - counts.outcome_sum / MICRO
+    graded = counts.n if metric == "praise" else counts.labels
+    bad = counts.errors if metric == "error" else graded - counts.outcome_sum / MICRO
     wanted = labels > 0
     if version is not None:
         wanted &= counts.version == (

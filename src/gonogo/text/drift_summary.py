@@ -9,7 +9,13 @@ from gonogo.errors import plain
 from gonogo.text.forms import alike, counted, evidence, minute, number
 
 # What is counted where a metric is judged; of every other metric it is values.
-_COUNTED = {"outcome": "label", "complaint": "call", "error": "call", "golden": "answer"}
+_COUNTED = {
+    "outcome": "label",
+    "complaint": "call",
+    "praise": "call",
+    "error": "call",
+    "golden": "answer",
+}
 
 # Slices that every dependency has: they say nothing of which calls fell.
 _OF_TIME = ("day_type", "hour_band")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.hours.measured import complaints_alone
+from gonogo.hours.measured import one_sided
 from gonogo.ports.trust_reads import (
     CallCounts,
     FleetRow,
@@ -80,8 +80,8 @@ async def score_many(
     for kind in {row.kind for row in called} - set(kinds):
         kinds[kind] = _kind_priors(await population_of(telemetry, kind, now_ms))
     priors = [kinds[row.kind].of(row.name) for row in called]
-    complained = _complained(counts, settings)
-    others = [row for row in called if row.name not in complained]
+    sided = _one_sided_names(counts, settings)
+    others = [row for row in called if row.name not in sided]
     unlabelled = await _unlabelled(telemetry, others, now_ms)
     start_hour = min(first_hour(row.newest_ts_ms, now_ms) for row in called)
     by_judges = await telemetry.judged_labels(names, start_hour=start_hour)
@@ -90,7 +90,7 @@ async def score_many(
     hours = [counts[row.name] for row in called]
     every = [Batches(one.hour, one.ok, one.n) for one in hours]
     oks = _Chances.of(posteriors(every, [ok for ok, _ in priors], now_hour=now_hour))
-    labelled = _with_labels(called, hours, complained)
+    labelled = _with_labels(called, hours, sided)
     judged = [_labelled(hours[at]) for at in labelled]
     qualities = _Chances.of(
         posteriors(judged, [priors[at][1] for at in labelled], now_hour=now_hour)
@@ -171,20 +171,20 @@ async def _unlabelled(
 
 
 def _with_labels(
-    rows: Sequence[FleetRow], hours: Sequence[CallCounts], complained: set[str]
+    rows: Sequence[FleetRow], hours: Sequence[CallCounts], sided: set[str]
 ) -> list[int]:
     """The places of those whose outcomes are a share of good calls."""
     return [
-        at
-        for at, row in enumerate(rows)
-        if hours[at].ok_labels.any() and row.name not in complained
+        at for at, row in enumerate(rows) if hours[at].ok_labels.any() and row.name not in sided
     ]
 
 
-def _complained(counts: Mapping[str, CallCounts], settings: Settings) -> set[str]:
-    """The dependencies whose outcomes are complaints."""
+def _one_sided_names(counts: Mapping[str, CallCounts], settings: Settings) -> set[str]:
+    """The dependencies whose outcomes are complaints or praise alone."""
     return {
-        name for name, own in counts.items() if complaints_alone(own, settings.dependency(name))
+        name
+        for name, own in counts.items()
+        if one_sided(own, settings.dependency(name)) is not None
     }
 
 

@@ -23,7 +23,7 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.errors import GonogoError, NotEnoughData
-from gonogo.hours.measured import NOT_MEASURED, coverage_of, errors_decide
+from gonogo.hours.measured import NOT_MEASURED, SIDES, coverage_of, errors_decide, one_sided
 from gonogo.hours.stream_cache import AnswerCache
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import TrustTelemetry
@@ -275,10 +275,11 @@ def good_means(found: TrustEstimate, own: DependencySettings) -> str:
         events.append("a repeated input answered as before")
     said = ", ".join(events)
     said += " (golden-set calls: there are no others)" if found.golden else ""
+    side = one_sided(found.counts, own)
     if errors_decide(found.known, own):
         said += "; nothing else is judged"
-    elif found.complained:
-        said += "; of quality only complaints are known"
+    elif found.quality is None and side is not None:
+        said += f"; of quality nothing is known but {SIDES[side]}"
     elif found.quality is None:
         said += "; quality is not known: record `outcome`, or `prediction` and `label`"
     elif found.labels < found.n:

@@ -17,7 +17,8 @@ from gonogo.errors import NotEnoughData, UnknownTarget
 from gonogo.hours.measured import (
     UnlabelledVersion,
     are_complaints,
-    complaints_alone,
+    are_praise,
+    one_sided,
     unlabelled_version,
 )
 from gonogo.ports.trust_reads import (
@@ -54,7 +55,7 @@ class TrustEstimate:
 
     `lower` and `upper` hold the chance of the next call, now: hours differ from the average by
     `hours_sd` (NaN: too few calls to tell, they hold the average alone). `points` are values of that average of equal probability, ascending.
-    `ok` and `quality` are the Beta mixtures behind it; `quality` is None without one label, or with complaints alone. `without`: the estimate
+    `ok` and `quality` are the Beta mixtures behind it; `quality` is None without one label, or with outcomes of one side alone. `without`: the estimate
     without the writers of `doubts` that are set aside, where its verdict is another (`estimate_without.judged_estimate`).
     """
 
@@ -90,11 +91,6 @@ class TrustEstimate:
     def labels(self) -> int:
         """Calls without error that have an outcome."""
         return int(self.counts.ok_labels.sum())
-
-    @property
-    def complained(self) -> bool:
-        """Whether its outcomes are complaints, which say nothing of other calls."""
-        return self.quality is None and self.labels > 0
 
     @property
     def newest_ts_ms(self) -> int:
@@ -157,7 +153,7 @@ async def trust_estimates(
         repeats = await telemetry.repeats(one.name)
         own = settings.dependency(one.name)
         unlabelled = None
-        if not (golden or complaints_alone(counts, own)):
+        if not golden and one_sided(counts, own) is None:
             unlabelled = await unlabelled_now(telemetry, one, counts, now_ms)
         start_hour = first_hour(one.newest_ts_ms, now_ms)
         judged = await telemetry.judged_labels([one.name], start_hour=start_hour)
@@ -192,8 +188,9 @@ async def population_of(telemetry: TrustTelemetry, kind: Kind | None, now_ms: in
     """The dependencies of a kind whose newest days make the prior."""
     since_day = now_ms // DAY_MS - POPULATION_DAYS
     found = await telemetry.population(kind, since_day=since_day, limit=POPULATION_LIMIT)
-    # What complaints say is no share of good answers, so it is none for others to begin from.
+    # What complaints or praise say is no share of good answers, so it is none for others to begin from.
     counted = ~are_complaints(found.n, found.ok_labels, found.ok_good)
+    counted &= ~are_praise(found.ok, found.ok_labels, found.ok_good)
     return replace(
         found,
         labels=found.labels * counted,
@@ -223,7 +220,7 @@ def estimate(
     ok, ok_prior = _ok(counts, population, others, hour)
     points, normal, mean = rates.equal_points(ok), float(ok.longest()), float(ok.mean())
     quality, quality_prior = None, None
-    if counts.ok_labels.any() and not complaints_alone(counts, own):
+    if counts.ok_labels.any() and one_sided(counts, own) is None:
         quality, quality_prior = _quality(counts, population, others, hour)
         points = rates.product_points(points, rates.equal_points(quality))
         mean *= float(quality.mean())

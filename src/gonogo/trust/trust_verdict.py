@@ -8,7 +8,7 @@
   the dependency's own normal (declared baseline outcome, else its longest memory) less its
   `min_effect`, and never under one half, where a call is as likely bad as good.
 * `go`: even the interval's lower end is at least one half, and the score is at or above the bar.
-* `caution`: anything between; also a dependency without any label, or with complaints alone, that is not
+* `caution`: anything between; also a dependency without any label, or with outcomes of one side alone (complaints, praise), that is not
   judged by its errors (`measured.judged_by_errors`), because what is not measured cannot be trusted.
 """
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import in_points
 from gonogo.errors import plain
-from gonogo.hours.measured import errors_decide, judged_by_errors
+from gonogo.hours.measured import SIDES, errors_decide, judged_by_errors, one_sided
 from gonogo.records import HOUR_MS, Verdict
 from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
@@ -34,7 +34,6 @@ EVEN_CHANCE = 0.5
 WIDE = "the interval is wider than half the scale"
 LOW = "the interval's lower end is below an even chance"
 UNMEASURED = "whether answers are right is not known, no outcome was recorded"
-COMPLAINTS = "quality is known by complaints alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,10 @@ def unmeasured(
     """Why it is not known whether answers are right; None where it is, or where errors alone decide."""
     if has_quality or errors_decide(known, own):
         return None
-    if counts.ok_labels.any():
-        return None if judged_by_errors(known.kind, own) else COMPLAINTS
-    return UNMEASURED
+    side = one_sided(counts, own)
+    if side is None:
+        return UNMEASURED
+    return None if judged_by_errors(known.kind, own) else f"quality is known by {SIDES[side]} alone"
 
 
 def verdict_of(found: TrustBasis, own: DependencySettings, now_ms: int) -> tuple[Verdict, str]:
