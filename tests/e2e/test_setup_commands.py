@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -38,6 +39,27 @@ def test_doctor_names_a_budget_in_which_nothing_counts(tmp_path: Path) -> None:
     assert doctor.returncode == 0
     told = [line for line in doctor.stdout.splitlines() if line.startswith("budget ")]
     assert [line.split("\t")[0] for line in told] == ["budget lost"]
+
+
+def test_what_lies_behind_the_first_page_of_names_counts(tmp_path: Path) -> None:
+    """Of sixty dependencies the last has the newest call, then one that lies ahead of the clock."""
+    calls, store = tmp_path / "calls.jsonl", tmp_path / "s.db"
+    old = [
+        {"dependency": f"m{i:02}", "ts": "2026-01-01T00:00:00Z", "outcome": 1} for i in range(60)
+    ]
+    late = old[-1] | {"ts": "2026-01-02T00:00:00Z"}
+    calls.write_text("\n".join(map(json.dumps, [*old, late])))
+    typed("ingest", str(calls), store=store)
+    doctor = typed("doctor", store=store)
+    assert "dependencies: 60, newest observation 2026-01-02T00:00:00Z" in doctor.stdout
+    page = json.loads(typed("list", "--json", store=store).stdout)
+    narrow = json.loads(typed("list", "m59", "--json", store=store).stdout)
+    assert (len(page["dependencies"]), page["total"]) == (50, 60)
+    assert 0 <= narrow["data_age_s"] - page["data_age_s"] <= 60
+    ahead = datetime.now(UTC) + timedelta(hours=12)
+    calls.write_text(json.dumps(late | {"ts": ahead.isoformat()}))
+    typed("ingest", str(calls), store=store)
+    assert "m59 lie ahead of the clock" in typed("list", store=store).stdout
 
 
 def test_a_wish_that_is_wrong_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ async def test_cells_counted_by_another_rule_are_refused(tmp_path: Path) -> None
         assert {one.field for one in stored.rejected} == {"quality_bar", "latency_slo_ms"}
         said = " ".join(one.problem for one in stored.rejected)
         assert "counted with 0.5; this dependency's quality_bar is 0.6" in said
-        assert await stores.telemetry.names() == []
+        assert await stores.telemetry.names() == {}
 
 
 async def test_two_rows_of_one_cell_in_a_batch_are_no_correction(tmp_path: Path) -> None:

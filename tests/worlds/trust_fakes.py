@@ -100,9 +100,10 @@ class MemoryTelemetry(WrittenByNobody):
         known = await self.dependency(name)
         return Mark(known.rev, known.newest_ts_ms, None, watched=False) if known else None
 
-    async def names(self, *, query: str | None = None) -> list[str]:
-        """All of them, sorted."""
-        return sorted(name for name in self.seen if (query or "") in name)
+    async def names(self, *, query: str | None = None) -> dict[str, int]:
+        """The newest observation of each, by name."""
+        known = await self.dependencies(query=query, limit=len(self.seen))
+        return {each.name: each.newest_ts_ms for each in known}
 
     async def dependencies(
         self, *, query: str | None = None, after: str | None = None, limit: int = 100

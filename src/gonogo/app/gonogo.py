@@ -340,7 +340,7 @@ class Gonogo(CheckMemory):
 
     async def dependency_names(self) -> list[str]:
         """The names of all that is known, sorted."""
-        return await (await self.stores()).telemetry.names()
+        return list(await (await self.stores()).telemetry.names())
 
     async def dependency_line(self, name: str) -> DependencyLine:
         """Describe one dependency as the list shows it.

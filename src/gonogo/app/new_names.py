@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gonogo.border.characters import skeleton
@@ -73,7 +73,7 @@ class NewNames:
             return BatchReport(rejected=tuple(refused)), ()
         told = [batch[at] for at in kept] if refused else batch
         came = {one.dependency for one in told} - self.seen
-        known = await self.telemetry.names() if came else []
+        known = await self.telemetry.names() if came else {}
         stored = await store(told, now_ms)
         if came and not known:
             await self._keep_keys()
@@ -86,7 +86,7 @@ class NewNames:
             if per and per != PER_DEPENDENCY:
                 await self.ledger.keyed_names(per, "")
 
-    def _note_names(self, came: set[str], known: Sequence[str]) -> None:
+    def _note_names(self, came: set[str], known: Collection[str]) -> None:
         """Say which names that came now are near known ones."""
         if came:
             self.notes.extend(near_names(sorted(came.difference(known)), known))
@@ -183,7 +183,7 @@ def _is_of_value(one: Observation, keyed: Mapping[str, BudgetSettings]) -> bool:
     return limit is not None and limit.per in one.segments
 
 
-def near_names(new: Sequence[str], known: Sequence[str]) -> list[str]:
+def near_names(new: Sequence[str], known: Collection[str]) -> list[str]:
     """A note for each new name that a known one, or another new one, may be meant by."""
     names = [*known, *new]
     looks: dict[str, list[str]] = {}

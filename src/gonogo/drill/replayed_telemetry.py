@@ -171,10 +171,10 @@ class RehearsedTelemetry(UnplayedReads):
         known = await self.dependency(name)
         return None if known is None else Mark(known.rev, known.newest_ts_ms, None, watched=True)
 
-    async def names(self, *, query: str | None = None) -> list[str]:
-        """The names of the rehearsed ones."""
-        wanted = (query or "").casefold()
-        return [name for name in sorted(self._stretches) if wanted in name.casefold()]
+    async def names(self, *, query: str | None = None) -> dict[str, int]:
+        """The newest observation of each of the rehearsed ones, by name."""
+        known = await self.dependencies(query=query, limit=len(self._stretches))
+        return {each.name: each.newest_ts_ms for each in known}
 
     async def dependencies(
         self, *, query: str | None = None, after: str | None = None, limit: int = 100

@@ -48,8 +48,8 @@ class Telemetry(Protocol):
         """Dependencies by name, those whose name contains `query`, after the name `after`."""
         ...
 
-    async def names(self, *, query: str | None = None) -> list[str]:
-        """The names of all dependencies whose name contains `query`, sorted."""
+    async def names(self, *, query: str | None = None) -> dict[str, int]:
+        """All dependencies whose name contains `query`, sorted, with the time of their newest observation (Unix ms)."""
         ...
 
     async def hours(

@@ -46,16 +46,17 @@ async def list_dependencies(
     """A page of dependencies by name; the cursor is the last name of the page before.
 
     Nothing is judged here: a line shows the standing verdict, `unknown` where none was ever asked
-    for. Verdict and counts are of all that match, on this page or not. So is what was `refused` lately,
-    also of names that have no line since nothing of them was stored. Shadows have lines and are not counted:
-    each is a part of the dependency whose candidate it records.
+    for. Verdict, counts, the age of the data and what lies ahead of the clock are of all that match, on
+    this page or not. So is what was `refused` lately, also of names that have no line since nothing of
+    them was stored. Shadows have lines and are not counted: each is a part of the dependency whose
+    candidate it records.
     """
     shadows = await shadow_names(routes)
     wanted = (query or "").casefold()
     lost = [one for one in refused if wanted in one.dependency.casefold()]
     found = await telemetry.dependencies(query=query, after=cursor, limit=PAGE_LINES + 1)
     every = await telemetry.names(query=query)
-    names = [name for name in every if name not in shadows] or every
+    names = [name for name in every if name not in shadows] or list(every)
     verdicts = await verdicts_now(log, settings, now_ms=now_ms)
     page, more = found[:PAGE_LINES], len(found) > PAGE_LINES
     doubts = await doubts_of(
@@ -64,15 +65,15 @@ async def list_dependencies(
     doubtful = {name: doubt.writer for name, doubt in doubts.items()}
     stored = ((each, verdicts.get(each.name, NEVER_ASKED)) for each in page)
     lines = [_line(each, verdict, now_ms, shadows, doubtful) for each, verdict in stored]
-    ahead = {line.dependency: line.ahead for line in lines if line.ahead is not None}
-    newest = max((t for d in page if (t := d.newest_ts_ms) <= now_ms), default=None)
+    ahead = {name: late for name, t in every.items() if (late := newest_ahead(t, now_ms))}
+    newest = max((t for t in every.values() if t <= now_ms), default=None)
     standing = {name: verdicts[name] for name in names if name in verdicts}
     counts = Counter(one.verdict for one in standing.values())
     never_asked = len(names) - len(standing)
     return DependencyList(
         verdict=worst_verdict([*counts, *(("unknown",) if never_asked else ())]),
         summary=_summary(counts, never_asked, query=query, more=more)
-        + _shadows_text([] if names is every else [n for n in every if n in shadows])
+        + _shadows_text([n for n in every if n in shadows] if len(names) < len(every) else [])
         + doubts_text(doubtful)
         + ahead_names_note(ahead)
         + _early_verdicts_text(standing, now_ms)

@@ -16,10 +16,11 @@ from typing import Annotated
 import typer
 
 from gonogo import __version__
+from gonogo.answers import rfc3339
 from gonogo.cli.command import START, Session, command
 from gonogo.cli.doctor.reached import Finding, reached
 from gonogo.errors import GonogoError, plain
-from gonogo.text.forms import Table
+from gonogo.text.forms import Table, named
 from gonogo.text.row_notes import refused_text
 
 group = typer.Typer()
@@ -101,13 +102,12 @@ async def _store(session: Session) -> Finding:
     if is_file and _is_absent(Path(where)):
         return Finding("store", "note", f"{where}: not there yet; the first question makes it")
     try:
-        listed = await session.app.list_dependencies()
+        names = await (await session.app.stores()).telemetry.names()
     except GonogoError as error:
         return Finding("store", "broken", str(error))
     schema = _schema(Path(where)) if is_file else "PostgreSQL"
-    newest = max((d.newest_ts for d in listed.dependencies if d.newest_ts), default="none")
-    more = "+" if listed.next_cursor else ""
-    known = f"dependencies: {len(listed.dependencies)}{more}, newest observation {newest}"
+    newest = rfc3339(max(names.values())) if names else "none"
+    known = f"dependencies: {len(names):,}, newest observation {newest}"
     return Finding("store", "ok", f"{where}: {schema}, {known}")
 
 
@@ -214,14 +214,12 @@ async def _clock(session: Session, store: Finding) -> Finding:
         server = f"{now + timedelta(milliseconds=skew_ms):%Y-%m-%dT%H:%M:%SZ}"
         said += f", the database server's {server}: set it; times are taken by the server's"
         return Finding("clock", "note", said)
-    listed = await session.app.list_dependencies() if store.state == "ok" else None
-    after = (now + timedelta(days=1)).isoformat()
-    ahead = (
-        [d.dependency for d in listed.dependencies if (d.newest_ts or "") > after] if listed else []
-    )
+    telemetry = (await session.app.stores()).telemetry if store.state == "ok" else None
+    after_ms = (now + timedelta(days=1)).timestamp() * 1000
+    times = await telemetry.names() if telemetry else {}
+    ahead = [name for name, newest_ms in times.items() if newest_ms > after_ms]
     if ahead:
-        named = ", ".join(ahead[:3])
-        said += f", and there are observations of later: {named}. They make nothing old"
+        said += f", and there are observations of later: {named(ahead)}. They make nothing old"
         return Finding("clock", "note", f"{said}; was a clock ahead, or is this one behind?")
     return Finding("clock", "ok", said)
 

@@ -320,11 +320,11 @@ def read_dependencies(
     ]
 
 
-def read_names(connection: Connection, *, query: str | None = None) -> list[str]:
-    """The names of all dependencies whose name contains `query`, in order."""
+def read_names(connection: Connection, *, query: str | None = None) -> dict[str, int]:
+    """The time of the newest observation of each dependency whose name contains `query`, by name, in order."""
     wanted = (query or "").casefold()
-    rows = connection.execute("SELECT name FROM dependency ORDER BY name")
-    return [name for (name,) in rows if wanted in name.casefold()]
+    rows = connection.execute("SELECT name, newest_ts_ms FROM dependency ORDER BY name")
+    return {name: newest_ts_ms for name, newest_ts_ms in rows if wanted in name.casefold()}
 
 
 def read_callers(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
