@@ -17,6 +17,7 @@ from pyarrow import parquet
 from foreign_files import (
     ANTHROPIC,
     BATCH,
+    BRAINTRUST,
     DATADOG,
     EVALS,
     HELICONE,
@@ -51,6 +52,8 @@ FILES = [
     ("requests.json", json.dumps({"data": HELICONE}), "gpt-4o", 3, 1, 1),
     ("runs.jsonl", as_lines(LANGSMITH), "gpt-4o", 3, 3, 1),
     ("runs.json", json.dumps({"runs": LANGSMITH}), "gpt-4o", 3, 3, 1),
+    ("bt.jsonl", as_lines(BRAINTRUST), "gpt-4o", 2, 0, 1),
+    ("bt.json", json.dumps({"events": BRAINTRUST[::-1]}), "gpt-4o", 2, 0, 1),
     ("export.json", json.dumps({"data": DATADOG}, indent=1), "gpt-4o-mini", 2, 0, 1),
     ("results.jsonl", as_lines(ANTHROPIC), "claude-x", 2, 0, 1),
     ("spend.csv", as_table(SPEND), "gpt-4o", 2, 0, 1),

@@ -45,7 +45,6 @@ def test_a_message_cut_within_a_letter_costs_no_failure(tmp_path: Path) -> None:
     "first",
     [
         "2026-11-01 08:00:00 INFO calling gpt-4o took 1.2s",
-        "ts=2026-11-01T08:00:00Z level=info model=gpt-4o",
         "2026-11-01T08:00:00Z,gpt-4o,1",
         '10.0.0.1 - - [01/Nov/2026:08:00:00 +0000] "POST /v1/chat HTTP/1.1" 200 512',
     ],
@@ -119,3 +118,73 @@ def test_what_is_offered_fits_the_values_and_takes_in_the_failures(
     assert refused.strip().endswith(f"Perhaps: {offered}")
     taken = typed("ingest", str(file), *shlex.split(offered), store=tmp_path / "s.db").stdout
     assert taken.startswith("1 accepted")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("日時,モデル,正解,応答時間(ミリ秒),エラー", ("はい", "いいえ", "タイムアウト")),
+        ("时间,模型,是否正确,耗时(毫秒),错误", ("是", "否", "超时")),
+        ("시간,모델,정답여부,지연시간(ms),오류", ("정답", "오답", "시간초과")),
+        ("Дата,Модель,Результат,Время ответа (мс),Ошибка", ("успех", "неудача", "таймаут")),
+        ("التاريخ,النموذج,صحيح,latency_ms,خطأ", ("نعم", "لا", "مهلة")),
+        ("Data/Hora,Modelo,Acertou,Tempo (ms),Erro", ("Sim", "Não", "Tempo esgotado")),
+    ],
+)
+def test_columns_are_known_in_the_writing_of_their_country(
+    tmp_path: Path, header: str, cells: tuple[str, str, str]
+) -> None:
+    """Their outcomes and failures came to nothing; words for right and wrong go with them."""
+    good, bad, failure = cells
+    file, store = tmp_path / "a.csv", tmp_path / "s.db"
+    rows = [f"2026-05-01 10:00:00,m,{good},120,"] * 3 + [
+        f"2026-05-01 11:00:00,m,{bad},90,{failure}"
+    ]
+    file.write_text("\n".join([header, *rows]))
+    offered = typed("ingest", str(file), store=store).stderr.partition("Perhaps: ")[2]
+    options = shlex.split(offered.replace("ZONE", "UTC"))
+    assert "--ignore-unknown" not in options
+    typed("ingest", str(file), *options, store=store)
+    told = json.loads(typed("check", "trust", "m", "--json", store=store).stdout)
+    assert told["parts"]["quality"]["n"] == 4
+    assert "4 outcomes, 1 error" in typed("ingest", str(file), *options, store=store).stdout
+
+
+def test_a_log_of_pairs_is_read_with_its_failures(tmp_path: Path) -> None:
+    """A value in quotes is one, an empty one none; a line that is none is refused alone."""
+    file, store = tmp_path / "app.log", tmp_path / "s.db"
+    good = "ts=2026-05-01T10:00:00Z level=info model=m latency_ms=12.5 err= ok=true n={}"
+    bad = 'ts=2026-05-01T11:00:00Z level=error model=m latency_ms=90 ok=false msg="no \\"answer\\" in time"'
+    file.write_text("\n".join([*(good.format(i) for i in range(8)), bad, "panic: out of memory"]))
+    offered = typed("ingest", str(file), store=store).stdout.partition("Perhaps: ")[2]
+    options = shlex.split(offered.partition(" (and")[0].splitlines()[0])
+    assert options[:2] == ["--error-when", "level=error"]
+    taken = typed("ingest", str(file), *options, store=store)
+    assert "app.log: logfmt; 9 records of m (9)" in taken.stdout
+    assert "9 outcomes, 1 error." in taken.stdout
+    assert "app.log:10: line: is no line of key=value pairs" in taken.stdout
+
+
+def test_typed_values_of_mongodb_are_values(tmp_path: Path) -> None:
+    """An id, a time in either form, numbers; what is no number is absent."""
+    file, store = tmp_path / "calls.json", tmp_path / "s.db"
+    dates: list[object] = ["2026-05-01T10:00:00Z", {"$numberLong": "1777629600000"}]
+    rows = [
+        {
+            "_id": {"$oid": f"{i:024x}"},
+            "createdAt": {"$date": dates[i % 2]},
+            "model": "m",
+            "latencyMs": {"$numberDouble": "NaN" if i == 1 else "12.5"},
+            "usage": {"promptTokens": {"$numberInt": "7"}},
+            "success": i > 0,
+        }
+        for i in range(4)
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    offered = typed("ingest", str(file), store=store).stdout.partition("Perhaps: ")[2]
+    options = shlex.split(offered.partition(" (and")[0].splitlines()[0])
+    assert "ts=createdAt" in options
+    assert "input_tokens=usage.promptTokens" in options
+    taken = typed("ingest", str(file), *options, store=store).stdout
+    assert taken.startswith("4 accepted, 0 duplicates, 0 updated, 0 refused")
+    assert "2026-05-01T10:00:00Z; 4 outcomes" in taken

@@ -286,6 +286,28 @@ ANTHROPIC = [
 USAGE = [{"start_time": START_S, "end_time": START_S + 60, "results": [{"input_tokens": 9}]}]
 
 
+def _braintrust(span: str, root: str, kind: str, **own: object) -> dict[str, Any]:
+    times = {"start": 1790000000.0, "end": 1790000001.5}
+    return {
+        "id": span,
+        "span_id": span,
+        "root_span_id": root,
+        "created": "2026-09-21T14:13:20Z",
+        "metrics": {**times, "prompt_tokens": 10, "completion_tokens": 5},
+        "span_attributes": {"name": kind, "type": kind},
+        **own,
+    }
+
+
+# A trace with a call in it, and one of which only the root was traced.
+BRAINTRUST = [
+    _braintrust("r1", "r1", "eval", scores={"Factuality": 0.8, "Brevity": None}),
+    _braintrust("c1", "r1", "llm", metadata={"model": "gpt-4o"}, error="429: slow down"),
+    _braintrust("s1", "r1", "score", scores={"Factuality": 0.8}),
+    _braintrust("r2", "r2", "task", metadata={"model": "gpt-4o"}, scores={"Factuality": 0.6}),
+]
+
+
 def as_lines(rows: list[dict[str, Any]]) -> str:
     """JSON lines."""
     return "".join(json.dumps(row) + "\n" for row in rows)

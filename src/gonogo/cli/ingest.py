@@ -49,6 +49,7 @@ FormatOption = Annotated[
         "anthropic-batch",
         "mlflow",
         "langsmith",
+        "braintrust",
         "datadog",
         "phoenix",
         "phoenix-annotations",

@@ -40,8 +40,8 @@ _NO_NUMBER = frozenset(
 
 # As spreadsheets write TRUE and FALSE in the languages that they are sold in, and people yes and no. Without
 # accents: of what is written, each letter's own are taken off before it is looked for.
-_YES = "true yes y t ja j wahr oui vrai si verdadero vero sim verdadeiro waar sant sand tosi prawda tak да 是 はい"
-_NO = "false no n f nein falsch non faux falso nao nee onwaar falskt epatosi nie нет 否 いいえ"
+_YES = "true yes y t ja j wahr oui vrai si verdadero vero sim verdadeiro waar sant sand tosi prawda tak да 是 はい 예 네 نعم"
+_NO = "false no n f nein falsch non faux falso nao nee onwaar falskt epatosi nie нет 否 いいえ 아니오 아니요 لا"
 # A good word and its opposites: were only one of them known, the rows of the other alone would be refused.
 _OPPOSITES = {
     "pass": "fail",
@@ -91,8 +91,12 @@ _OPPOSITES = {
     "goed": "fout",
     "gelukt": "mislukt",
     "poprawny": "niepoprawny bledny",
-    "успех": "ошибка",
+    "успех": "ошибка неудача провал",
     "верно": "неверно",
+    "правильно": "неправильно",
+    "정답": "오답",
+    "성공": "실패",
+    "합격": "불합격",
     "成功": "失敗 失败",
     "合格": "不合格",
     "正解": "不正解",
@@ -136,7 +140,8 @@ def plainly(word: str) -> str:
         return word.strip().lower()
     parts = unicodedata.normalize("NFKD", word.strip().lower())
     # A variation selector, as emoji have, is a mark too; the colour of a thumb is a modifier.
-    return "".join(part for part in parts if unicodedata.category(part) not in _NO_LETTERS)
+    letters = "".join(part for part in parts if unicodedata.category(part) not in _NO_LETTERS)
+    return unicodedata.normalize("NFC", letters)  # the parts of Korean syllables
 
 
 def is_decimal_comma(cell: str) -> bool:

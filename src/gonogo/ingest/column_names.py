@@ -20,25 +20,30 @@ MAP_ADVICE = (
 # Without their units and accents; the first column that fits a field is taken.
 NAMES = {
     "dependency": "model model_name model_id ai_model llm llm_model bot agent tool tool_name skill service endpoint api function scraper deployment engine model_permaslug "
-    "modell modellname werkzeug dienst modele outil modelo herramienta modello strumento ferramenta narzedzie",
+    "modell modellname werkzeug dienst modele outil modelo herramienta modello strumento ferramenta narzedzie "
+    "модель модели инструмент сервис モデル モデル名 ツール サービス 模型 模型名称 工具 服务 모델 모델명 도구 서비스 النموذج",
     "ts": "timestamp time date datetime created created_at started_at start_time started called_at when logged_at event_time "
-    "zeitstempel zeitpunkt zeit datum uhrzeit heure horodatage fecha hora fecha_hora marca_de_tiempo orario tijdstip tijd",
+    "zeitstempel zeitpunkt zeit datum uhrzeit heure horodatage fecha hora fecha_hora marca_de_tiempo orario tijdstip tijd data_hora "
+    "дата время дата_время дата_и_время 日時 日付 時刻 タイムスタンプ 作成日時 时间 日期 时间戳 创建时间 시간 일시 날짜 시각 생성일시 التاريخ الوقت",
     "outcome": "correct is_correct success succeeded successful ok resolved solved passed pass right good accepted helpful valid "
-    "richtig korrekt erfolg erfolgreich bestanden gelost reussi succes correcto exito acierto corretto giusto riuscito correto sucesso juist poprawne poprawny",
+    "richtig korrekt erfolg erfolgreich bestanden gelost reussi succes correcto exito acierto corretto giusto riuscito correto sucesso juist poprawne poprawny acertou acerto "
+    "верно правильно успешно успех 正解 正誤 正否 成否 成功 合否 正确 是否正确 是否成功 正确与否 정답여부 정답_여부 성공 성공여부 성공_여부 صحيح",
     "latency_ms": "latency duration elapsed took response_time runtime time_taken request_time wall_time generation_time seconds secs ms millis "
-    "dauer laufzeit antwortzeit latenz duree latence duracion latencia tiempo_de_respuesta durata latenza duracao duur czas czas_trwania",
+    "dauer laufzeit antwortzeit latenz duree latence duracion latencia tiempo_de_respuesta durata latenza duracao duur czas czas_trwania tempo tempo_de_resposta "
+    "время_ответа длительность задержка 応答時間 処理時間 所要時間 レイテンシ 耗时 延迟 响应时间 用时 지연시간 지연_시간 응답시간 응답_시간 소요시간",
     "cost_usd": "cost price usd cost_usd total_cost cost_total spend dollars price_usd kosten preis cout prix costo coste precio prezzo custo preco koszt",
     "version": "model_version prompt_version release revision deployment_version build modellversion versione versao versie",
     "id": "request_id generation_id call_id trace_id uuid message_id run_id",
     "error": "err exception failure failed error_code error_type error_message error_msg err_msg err_code is_error has_error "
-    "fehler fehlercode fehlermeldung erreur echec errore fallo fallido falla erro falha fout blad",
+    "fehler fehlercode fehlermeldung erreur echec errore fallo fallido falla erro falha fout blad "
+    "ошибка エラー エラー内容 错误 错误信息 오류 에러 خطأ",
     "item": "item_id question_id test_id case case_id example_id",
     "provider": "vendor provider_name anbieter fournisseur proveedor fornitore fornecedor",
     "confidence": "probability prob certainty konfidenz confiance confianza confianca",
     "prediction": "predicted pred predicted_label y_pred vorhersage",
     "label": "expected truth ground_truth true_label y_true target_label erwartet",
-    "input_tokens": "prompt_tokens tokens_prompt tokens_in in_tokens in_tok input_token_count",
-    "output_tokens": "completion_tokens tokens_completion tokens_out out_tokens out_tok output_token_count",
+    "input_tokens": "prompt_tokens tokens_prompt tokens_in in_tokens in_tok input_token_count 入力トークン 入力トークン数 输入token 输入token数 입력토큰 입력_토큰",
+    "output_tokens": "completion_tokens tokens_completion tokens_out out_tokens out_tok output_token_count 出力トークン 出力トークン数 输出token 输出token数 출력토큰 출력_토큰",
 }
 # Of a table whose row is many calls.
 _COUNTS = frozenset(
@@ -75,7 +80,7 @@ _TOTALS = frozenset(["total", "n"])
 _GOOD_COUNTS = frozenset(["correct", "passed", "right", "solved", "wrong", "incorrect"])
 _OF_ONE_CALL = frozenset(["id", "item", "latency_ms", "confidence", "prediction", "label", "error"])
 # Taken where no better column is: these hold an answer's text as often.
-_PERHAPS = "feedback user_feedback thumbs thumb vote result ergebnis resultat resultado risultato resultaat verdict judgement judgment"
+_PERHAPS = "feedback user_feedback thumbs thumb vote result ergebnis resultat resultado risultato resultaat verdict judgement judgment результат оценка 結果 判定 評価 结果 评价 결과 평가 النتيجة"
 # What became of a call: `success` and 200 are no errors. Where a column tells of errors alone, that is taken.
 _FATES = frozenset(
     [
@@ -94,6 +99,7 @@ _DEPTH_MAX = 8
 _MOMENT = re.compile(r"_(at|date|datetime|timestamp|ts)$")
 # Of OpenAI's form and of those who repeat it: `stop`, `length`, `tool_calls`, and `error` where there is no answer.
 _ENDING = re.compile(r"(native_)?(finish|stop)_reason(_normalized)?")
+_LEVELS = frozenset(["trace", "debug", "info", "warn", "warning", "error"])
 # Days and clocks that stand in columns of their own.
 _DAYS = frozenset(["date", "day", "datum", "fecha", "data", "jour", "giorno", "dia"])
 _CLOCKS = frozenset(["time", "clock", "zeit", "uhrzeit", "hora", "ora", "heure", "tijd", "orario"])
@@ -123,7 +129,9 @@ _MS_OF_UNIT = {
     **dict.fromkeys(("ns", "nanos", "nanoseconds"), "*0.000001"),
     **dict.fromkeys(("us", "micros", "microseconds"), "*0.001"),
     **dict.fromkeys(("ms", "millis", "milliseconds", "usd", "dollars", "utc"), ""),
+    **dict.fromkeys(("мс", "миллисекунд", "ミリ秒", "毫秒", "밀리초"), ""),
     **dict.fromkeys(("s", "sec", "secs", "seconds", "sek", "sekunden", "segundos"), "*1000"),
+    **dict.fromkeys(("\u0441", "сек", "секунд", "秒", "초"), "*1000"),
     **dict.fromkeys(("min", "mins", "minutes", "minuten", "minutos"), "*60000"),
 }
 _S_OF_UNIT = {
@@ -138,6 +146,7 @@ _CURRENCY = re.compile(
 )
 _CODES = {"€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "EURO": "EUR", "EUROS": "EUR"}
 _MOMENT_TEXT = re.compile(r"\[?(?:\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[./]\d\d?[./]\d{4})", re.ASCII)
+_ACCENT = re.compile("[\u0300-\u036f]")
 _LETTERS_OF_UNIT = str.maketrans({"\u00b5": "u", "\u03bc": "u"})
 
 
@@ -203,7 +212,7 @@ def suggestion(
         # In whatever language it is called so.
         options[dated[0]], moment = f"--map {quote(f'ts={dated[0][:60]}')}", dated[:1]
     if "error" not in filled:
-        options |= _errors_among_endings(unknown)
+        options |= _errors_among_endings(unknown, values)
     if not options:
         return ""
     options |= _segments([column for column in unknown if column not in options])
@@ -279,9 +288,10 @@ def _segments(columns: Iterable[str]) -> dict[str, str]:
     return dict(list(found.items())[:_SEGMENTS_MAX])
 
 
-def _errors_among_endings(columns: Sequence[str]) -> dict[str, str]:
-    """The option that takes failures from a column of the reasons why answers ended, by that column."""
+def _errors_among_endings(columns: Sequence[str], values: Mapping[str, object]) -> dict[str, str]:
+    """The option that takes failures from a column of the reasons why answers ended, or of a log's levels, by it."""
     found = [c for c in columns if _ENDING.fullmatch(_plainly(c.rpartition(".")[2]))]
+    found += [c for c in columns if str(values.get(c)).lower() in _LEVELS]
     return {column: f"--error-when {quote(f'{column[:60]}=error')}" for column in found[:1]}
 
 
@@ -344,5 +354,6 @@ def _perhaps_meant(column: str) -> tuple[str | None, str]:
 def _plainly(column: str) -> str:
     """A column's name as `NAMES` writes it: `Dauer (s)` and `DauerS` are `dauer_s`."""
     told = unicodedata.normalize("NFKD", column).translate(_LETTERS_OF_UNIT)
-    told = "".join(part for part in told if not unicodedata.combining(part))
-    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", told).lower()).strip("_")
+    # Accents alone: the marks of Japanese and the parts of Korean syllables are put together again.
+    told = unicodedata.normalize("NFC", _ACCENT.sub("", told))
+    return re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", told).lower()).strip("_")

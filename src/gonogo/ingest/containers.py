@@ -16,6 +16,7 @@ from typing import Literal
 from gonogo.errors import DataError, plain
 from gonogo.ingest.column_files import column_rows
 from gonogo.ingest.csv_rows import read_csv
+from gonogo.ingest.formats.logfmt import is_logfmt, read_logfmt
 from gonogo.ingest.jsonl import read_jsonl
 from gonogo.ingest.numbered_lines import Row, Source, content_up_to, numbered_lines
 from gonogo.records import Rejection
@@ -32,7 +33,7 @@ MEMBER_BYTES_MAX = 128 * 1024 * 1024
 ARCHIVE_BYTES_MAX = 16 * 1024 * 1024 * 1024
 PEEK_BYTES = 1 << 16
 
-Container = Literal["jsonl", "csv", "json", "parquet", "arrow", "eval"]
+Container = Literal["jsonl", "csv", "logfmt", "json", "parquet", "arrow", "eval"]
 _MAGIC: tuple[tuple[bytes, Container], ...] = (
     (b"PAR1", "parquet"),
     (b"ARROW1", "arrow"),
@@ -74,6 +75,8 @@ def contents_of(source: Source, stated: str | None) -> Contents:
     if container == "csv":
         table = read_csv(numbered_lines(source), source.path, source.text)
         return Contents("csv", table.rows, table.header, decimal_comma=table.decimal_comma)
+    if container == "logfmt":
+        return Contents("logfmt", read_logfmt(numbered_lines(source), source.text))
     if container == "jsonl":
         return Contents("jsonl", read_jsonl(numbered_lines(source), source.text))
     if container == "json":
@@ -103,7 +106,8 @@ def _container(source: Source, stated: str | None) -> Container:
             return container
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:1] not in (b"{", b"["):
-        return source.format
+        line = text.partition(b"\n")[0].decode(errors="replace")
+        return "logfmt" if is_logfmt(line) else source.format
     return "json" if _is_document(text, suffix, is_whole=len(start) < PEEK_BYTES) else "jsonl"
 
 

@@ -12,6 +12,7 @@ from gonogo.errors import DataError, plain
 from gonogo.ingest.column_names import note_values, recognised, suggestion
 from gonogo.ingest.containers import CELL_MARK, Contents, content_of, contents_of
 from gonogo.ingest.formats import format_of, named_format
+from gonogo.ingest.formats.extended_json import is_extended, plain_rows, plain_value
 from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import Row, Source
@@ -32,6 +33,7 @@ _TITLES = {
     "jsonl": "JSON lines",
     "json": "JSON",
     "csv": "CSV",
+    "logfmt": "logfmt",
     "eval": "JSON",
     "parquet": "Parquet",
     "arrow": "Arrow",
@@ -63,16 +65,7 @@ def opened_rows(
         ParameterError: an extra is missing.
     """
     contents = contents_of(source, stated)
-    head: list[Row | Rejection] = []
-    first: object = None
-    for row in contents.records:
-        head.append(row)
-        if not isinstance(row, Rejection):
-            first = row[1]
-            break
-        if len(head) == LOOKED_AT_MAX:
-            break
-    rows: Iterator[Row | Rejection] = chain(head, contents.records)
+    rows, first, looked_at = _with_first(contents.records)
     if stated == CELLS or (stated is None and isinstance(first, Mapping) and CELL_MARK in first):
         return OpenedRows(rows, mapping, None, is_cells=True)
     found = _format(source, mapping, stated, first)
@@ -90,7 +83,7 @@ def opened_rows(
         mapping, rows = _table(source, contents, rows, mapping, record, has_zone=has_zone)
     else:
         # A stream is not waited for.
-        seen = list(islice(rows, LOOKED_AT if source.name else len(head)))
+        seen = list(islice(rows, LOOKED_AT if source.name else looked_at))
         rows, advice = chain(seen, rows), _advice(seen, mapping, has_zone=has_zone)
     own = Understanding(
         _TITLES[contents.container],
@@ -101,6 +94,25 @@ def opened_rows(
     if mapping.ignore_unknown:
         rows = _seen_by(own, rows, mapping)
     return OpenedRows(rows, mapping, own, advice=advice)
+
+
+def _with_first(
+    records: Iterator[Row | Rejection],
+) -> tuple[Iterator[Row | Rejection], object, int]:
+    """The rows, the first record of them, and how many were looked at for it."""
+    head: list[Row | Rejection] = []
+    first: object = None
+    for row in records:
+        head.append(row)
+        if not isinstance(row, Rejection):
+            first = row[1]
+            break
+        if len(head) == LOOKED_AT_MAX:
+            break
+    rows: Iterator[Row | Rejection] = chain(head, records)
+    if is_extended(first):
+        return plain_rows(rows), plain_value(first), len(head)
+    return rows, first, len(head)
 
 
 def _advice(rows: Iterable[Row | Rejection], mapping: ColumnMap, *, has_zone: bool) -> str:

@@ -23,6 +23,8 @@ from gonogo.text.forms import counted, number
 SHOWN = 3
 _QUANTITIES = ("latency_ms", "cost_usd", "output_tokens", "input_tokens", "confidence")
 COLUMNS_SHOWN, COLUMNS_MAX = 8, 1_000
+# In each later answer about its dependency.
+COLUMNS_RECALLED = 3
 # Records of each batch that are looked at for the fields that they have.
 LOOKED_AT = 100
 _TIER_ADVICE = (
@@ -54,10 +56,10 @@ def _quoted(name: str) -> str:
     )
 
 
-def columns_named(names: Sequence[str]) -> str:
+def columns_named(names: Sequence[str], most: int = COLUMNS_SHOWN) -> str:
     """The first of some columns, and how many more there are."""
-    named = ", ".join(f"'{plain(name, 40)}'" for name in names[:COLUMNS_SHOWN])
-    more = len(names) - COLUMNS_SHOWN
+    named = ", ".join(f"'{plain(name, 40)}'" for name in names[:most])
+    more = len(names) - most
     return f"column{'s' if len(names) > 1 else ''} {named}" + (
         f" and {more} more" if more > 0 else ""
     )
@@ -140,7 +142,7 @@ class Understanding:
     def note_left_out(self, refusals: Refusals) -> None:
         """Say of each dependency, for later answers, which columns of its file were left out."""
         if self._columns:
-            what = f"{columns_named(sorted(self._columns))} of {self._name}"
+            what = f"{columns_named(sorted(self._columns), COLUMNS_RECALLED)} of {self._name}"
             refusals.leave_out(self._dependencies, what)
 
     def lines(self, now_ms: int, read: dict[str, dict[str, None]]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from gonogo.ingest.formats import (
     anthropic_batch,
+    braintrust,
     datadog,
     helicone,
     inspect_ai,
@@ -33,6 +34,7 @@ FORMATS: tuple[ForeignFormat, ...] = (
     anthropic_batch.FORMAT,
     mlflow_traces.FORMAT,
     langsmith.FORMAT,
+    braintrust.FORMAT,
     datadog.FORMAT,
     phoenix.ANNOTATIONS,
     phoenix.FORMAT,
