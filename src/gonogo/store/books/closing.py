@@ -1,22 +1,50 @@
-"""Closing and lowering a hold on SQLite, and what both engines say of one that is closed."""
+"""Closing and lowering a hold, on both engines: each enters and books in its own way (`Enter`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 from gonogo.errors import ParameterError
-from gonogo.ports.booked_costs import Usage
 from gonogo.ports.micro import micro_usd
 from gonogo.ports.money import ClosedAs, ClosedReservation
-from gonogo.records import NANO_A_MICRO, QUARTER_MS, UNIT_SIZE, Decision, Unit
+from gonogo.records import QUARTER_MS, UNIT_SIZE, Decision, Unit
 from gonogo.store.books.audit import append_action
 from gonogo.store.books.hold_clock import date_anew
-from gonogo.store.books.ledger_books import book, book_used, enter, source_id
 from gonogo.store.books.run_books import calls_of, unknown_reservation
 from gonogo.store.engine import Connection
 from gonogo.text.forms import amount_text
+
+
+class Hold(NamedTuple):
+    """A reservation as it is when it is closed or lowered; `root`: its shard, '' in a file."""
+
+    root: str
+    id: str
+    budget: str
+    unit: Unit
+    state: str
+    held: int
+    observed: int
+    declared: int | None
+    planned: int | None
+    created_ms: int
+    expires_ms: int
+
+
+class ClosingEntry(NamedTuple):
+    """A change of a hold; `quarter`: the quarter hour in which a declared amount is spent, where one is."""
+
+    kind: str
+    now_ms: int
+    held: int
+    spent: int = 0
+    quarter: int | None = None
+
+
+# Appends such an entry in the way of an engine, and books what is spent under no dependency.
+Enter = Callable[[Connection, Hold, ClosingEntry], None]
 
 
 def settle(
@@ -26,89 +54,85 @@ def settle(
     actual_usd: float | None,
     now_ms: int,
     entry_of: Callable[[ClosedReservation], Decision] | None,
+    enter: Enter,
 ) -> ClosedReservation:
     """Close a reservation at an amount in its unit, or at what its calls came to, or say how it was closed."""
     date_anew(connection, now_ms=now_ms)
-    row = connection.execute(
-        "SELECT budget, unit, state, held_micro_usd, observed_micro_usd, declared_micro_usd,"
-        " created_ms, expires_ms FROM reservation WHERE id = ?",
-        (name,),
-    ).fetchone()
-    if row is None:
+    if connection.has_shards and entry_of is not None:
+        # The budget's chain before the reservation's row, in the order of those who reserve.
+        of = connection.execute("SELECT budget FROM reservation WHERE id = ?", (name,)).fetchone()
+        connection.alone_in("" if of is None else of[0])
+    hold = _taken(connection, name)
+    if hold is None:
         raise unknown_reservation(name)
-    budget, unit, state, held, observed, declared, created_ms, expires_ms = row
-    actual = amount_of(actual_usd, unit)
-    if declared is not None and actual not in (None, declared):
-        raise settled_before(name, unit, declared)
-    freed = -held if state == "open" else 0
-    if declared is None and actual is not None:
-        booked_ms = max(created_ms, min(now_ms, expires_ms))
-        booked_as = (source_id(connection, "", budget, 1), booked_ms // QUARTER_MS)
-        if unit == "usd":
-            book(connection, *booked_as, (actual - observed) * NANO_A_MICRO)
-        if actual != observed:
-            book_used(connection, *booked_as, Usage.amount(unit, actual - observed))
-        enter(
-            connection,
-            now_ms,
-            name,
-            "settle",
-            held=freed,
-            spent=actual - observed,
-            booked_as=booked_as,
-        )
-        _close(connection, name, "settled", now_ms, actual)
-    elif state == "open":
-        state = "settled" if observed else "released"
-        enter(connection, now_ms, name, "settle" if observed else "release", held=freed)
-        _close(connection, name, state, now_ms, None)
+    actual = _amount_of(actual_usd, hold.unit)
+    if hold.declared is not None and actual not in (None, hold.declared):
+        raise _settled_before(hold, hold.declared)
+    freed = -hold.held if hold.state == "open" else 0
+    if hold.declared is None and actual is not None:
+        state = "settled"
+        quarter = max(hold.created_ms, min(now_ms, hold.expires_ms)) // QUARTER_MS
+        entry = ClosingEntry("settle", now_ms, freed, actual - hold.observed, quarter)
+    elif hold.state == "open":
+        state, kind = ("settled", "settle") if hold.observed else ("released", "release")
+        entry = ClosingEntry(kind, now_ms, freed)
     else:
         return _closed(connection, name)
-    return logged(connection, _closed(connection, name), entry_of)
+    enter(connection, hold, entry)
+    connection.execute(
+        "UPDATE reservation SET state = ?, closed_ms = ?, declared_micro_usd = ? WHERE id = ?",
+        (state, now_ms, actual, name),
+    )
+    return _logged(connection, _closed(connection, name), entry_of)
 
 
 def lower(
-    connection: Connection, *, name: str, to: int, beyond_recorded: bool, now_ms: int
+    connection: Connection, *, name: str, to: int, beyond_recorded: bool, now_ms: int, enter: Enter
 ) -> None:
     """Let an open reservation hold less; see `Ledger.lower`."""
-    row = connection.execute(
-        "SELECT held_micro_usd, planned_micro_usd, observed_micro_usd FROM reservation"
-        " WHERE id = ? AND state = 'open'",
-        (name,),
-    ).fetchone()
-    if row is None:
+    hold = _taken(connection, name)
+    if hold is None or hold.state != "open":
         return
-    before, planned, observed = row
-    held = to + (observed if beyond_recorded else 0)
-    if before <= held:
+    held, plan = to + (hold.observed if beyond_recorded else 0), hold.planned
+    if hold.held <= held:
         return
-    plan = planned if beyond_recorded else lowered_plan(planned, before, held)
+    if plan is not None and not beyond_recorded:
+        # The plan for the rest, in proportion: calibration compares it with the cost.
+        plan = plan * held // hold.held
     connection.execute(
         "UPDATE reservation SET held_micro_usd = ?, planned_micro_usd = ? WHERE id = ?",
         (held, plan, name),
     )
-    enter(connection, now_ms, name, "hold", held=held - before)
+    enter(connection, hold, ClosingEntry("hold", now_ms, held - hold.held))
 
 
-def lowered_plan(planned: int | None, before: int, held: int) -> int | None:
-    """The plan for the rest of a hold, in proportion: calibration compares it with the cost."""
-    return None if planned is None else planned * held // before
+def _taken(connection: Connection, name: str) -> Hold | None:
+    """A reservation, whose row nobody else changes until the transaction ends."""
+    root, lock = ("root", " FOR UPDATE") if connection.has_shards else ("''", "")
+    row = connection.execute(
+        f"SELECT {root}, id, budget, unit, state, held_micro_usd, observed_micro_usd,"  # noqa: S608 - constant names
+        " declared_micro_usd, planned_micro_usd, created_ms, expires_ms FROM reservation"
+        f" WHERE id = ?{lock}",
+        (name,),
+    ).fetchone()
+    return None if row is None else Hold(*row)
 
 
-def amount_of(actual_usd: float | None, unit: Unit) -> int | None:
-    """A declared amount as it is booked, on both engines."""
+def _amount_of(actual_usd: float | None, unit: Unit) -> int | None:
+    """A declared amount as it is booked."""
     return None if actual_usd is None else micro_usd(actual_usd, name="actual_usd", unit=unit)
 
 
-def settled_before(name: str, unit: Unit, declared: int) -> ParameterError:
+def _settled_before(hold: Hold, declared: int) -> ParameterError:
     """A declared amount is final."""
+    amount = amount_text(declared / UNIT_SIZE[hold.unit], hold.unit)
     return ParameterError(
-        f"Reservation '{name}' was settled at {amount_text(declared / UNIT_SIZE[unit], unit)} before, "
+        f"Reservation '{hold.id}' was settled at {amount} before, "
         "which is final. Record further costs as observations of its budget."
     )
 
 
-def logged(
+def _logged(
     connection: Connection,
     closed: ClosedReservation,
     entry_of: Callable[[ClosedReservation], Decision] | None,
@@ -121,26 +145,12 @@ def logged(
     return replace(closed, decision_id=entry.id)
 
 
-def _close(
-    connection: Connection, name: str, state: str, now_ms: int, declared: int | None
-) -> None:
-    connection.execute(
-        "UPDATE reservation SET state = ?, closed_ms = ?, declared_micro_usd = ? WHERE id = ?",
-        (state, now_ms, declared, name),
-    )
-
-
 def _closed(connection: Connection, name: str) -> ClosedReservation:
     row = connection.execute(
         "SELECT budget, unit, held_micro_usd, declared_micro_usd, observed_micro_usd,"
         " closed_ms >= expires_ms, created_ms FROM reservation WHERE id = ?",
         (name,),
     ).fetchone()
-    return closed_as(connection, name, row)
-
-
-def closed_as(connection: Connection, name: str, row: Sequence[Any]) -> ClosedReservation:
-    """A closed reservation, of its budget and unit, what it held, declared and observed, whether late, and since when."""
     budget, unit, held, declared, observed, late, created_ms = row
     if declared is not None:
         status: ClosedAs = "expired_settled" if late else "settled"

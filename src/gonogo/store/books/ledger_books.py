@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from gonogo.ports.booked_costs import BookedCost, Usage, counted_column, keyed_costs
 from gonogo.ports.money import Balance, OpenHold, Scope
 from gonogo.records import DAY_MS, NANO_A_MICRO, QUARTER_MS, Unit
+from gonogo.store.books.closing import ClosingEntry, Hold
 from gonogo.store.books.hold_clock import Dating
 from gonogo.store.engine import Connection
 
@@ -224,12 +225,8 @@ def _book_many(connection: Connection, amounts: Iterable[tuple[int, int, int]]) 
     connection.executemany(_ADD_SPEND, rows)
 
 
-def book_used(connection: Connection, source: int, quarter: int, count: Usage) -> None:
-    """Add what was used to a source's quarter hour and to the UTC day around it."""
-    _use_many(connection, [(source, quarter, count)])
-
-
 def _use_many(connection: Connection, counts: Iterable[tuple[int, int, Usage]]) -> None:
+    """Add what was used to each source's quarter hour and to the UTC day around it."""
     rows = []
     for source, quarter, count in counts:
         kept = [max(min(each, SUM_MAX), -SUM_MAX) for each in count]
@@ -255,6 +252,19 @@ def enter(
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (now_ms, reservation, kind, held, spent, source, quarter),
     )
+
+
+def enter_closing(connection: Connection, hold: Hold, entry: ClosingEntry) -> None:
+    """Append an entry of a hold that is closed or lowered, and book what is spent (`closing.Enter`)."""
+    kind, now_ms, held, spent, quarter = entry
+    booked_as = None
+    if quarter is not None:
+        booked_as = source_id(connection, "", hold.budget, 1), quarter
+        if hold.unit == "usd":
+            book(connection, *booked_as, spent * NANO_A_MICRO)
+        if spent:
+            _use_many(connection, [(*booked_as, Usage.amount(hold.unit, spent))])
+    enter(connection, now_ms, hold.id, kind, held=held, spent=spent, booked_as=booked_as)
 
 
 def balance(

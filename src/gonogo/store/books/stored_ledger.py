@@ -16,6 +16,7 @@ from gonogo.ports.money import (
 )
 from gonogo.records import DAY_MS, MICRO, Decision, Unit
 from gonogo.settings import Settings
+from gonogo.store.books.closing import Enter, lower, settle
 from gonogo.store.books.hold_clock import dating_of
 from gonogo.store.books.keyed_names import budgets_below, keyed_names, newest_values
 from gonogo.store.books.keyed_sums import keep_key
@@ -64,8 +65,7 @@ class StoredLedger(Generic[AnyEngine]):
         database: Its engine.
         settings: The budgets.
         catalogue_of: Books costs on this engine.
-        settle: The work that closes a reservation here.
-        lower: The work that lets an open one hold less.
+        enter: Enters in its books how a hold is closed or lowered.
     """
 
     budgets_below = read(budgets_below)
@@ -80,12 +80,11 @@ class StoredLedger(Generic[AnyEngine]):
         settings: Settings,
         *,
         catalogue_of: CatalogueOf,
-        settle: Callable[..., ClosedReservation],
-        lower: Callable[..., None],
+        enter: Enter,
     ) -> None:
         self._database = database
         self._settings = settings
-        self._catalogue_of, self._settle, self._lower = catalogue_of, settle, lower
+        self._catalogue_of, self._enter = catalogue_of, enter
 
     def _roots(self, budgets: Sequence[str]) -> Sequence[str]:
         """The shards in which a database keeps what was spent in the name of budgets; a file has none."""
@@ -136,8 +135,15 @@ class StoredLedger(Generic[AnyEngine]):
         self, reservation_id: str, *, to_micro_usd: int, now_ms: int, beyond_recorded: bool = False
     ) -> None:
         """See `Ledger`."""
-        named = {"name": reservation_id, "to": to_micro_usd, "now_ms": now_ms}
-        await self._write(partial(self._lower, **named, beyond_recorded=beyond_recorded))
+        work = partial(
+            lower,
+            name=reservation_id,
+            to=to_micro_usd,
+            beyond_recorded=beyond_recorded,
+            now_ms=now_ms,
+            enter=self._enter,
+        )
+        await self._write(work)
 
     async def settle(
         self,
@@ -148,8 +154,15 @@ class StoredLedger(Generic[AnyEngine]):
         entry_of: Callable[[ClosedReservation], Decision] | None = None,
     ) -> ClosedReservation:
         """See `Ledger`. Settling again says the same, and settles nothing twice."""
-        named = {"name": reservation_id, "actual_usd": actual_usd, "now_ms": now_ms}
-        return await self._write(partial(self._settle, **named, entry_of=entry_of))
+        work = partial(
+            settle,
+            name=reservation_id,
+            actual_usd=actual_usd,
+            now_ms=now_ms,
+            entry_of=entry_of,
+            enter=self._enter,
+        )
+        return await self._write(work)
 
     async def record(self, members: Sequence[str], *, unit: Unit, now_ms: int) -> BudgetRecord:
         """See `Ledger`."""

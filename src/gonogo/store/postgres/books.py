@@ -15,6 +15,7 @@ from gonogo.ports.booked_costs import BookedCost, Usage, counted_column, keyed_c
 from gonogo.ports.money import Balance, OpenHold, Scope
 from gonogo.records import NANO_A_MICRO, QUARTER_MS, Unit
 from gonogo.settings import Settings
+from gonogo.store.books.closing import ClosingEntry, Hold
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, session_start, window_ranges
 from gonogo.store.engine import Connection
 
@@ -313,3 +314,16 @@ def enter(
         " FROM ledger_entry WHERE root = ?1 AND reservation = ?2",
         (root, reservation, now_ms, kind, held, spent, *booked_as),
     )
+
+
+def enter_closing(connection: Connection, hold: Hold, entry: ClosingEntry) -> None:
+    """Append an entry of a hold that is closed or lowered, and book what is spent (`closing.Enter`)."""
+    kind, now_ms, held, spent, quarter = entry
+    changes = {"now_ms": now_ms, "held": held, "spent": spent}
+    enter(connection, hold.root, hold.id, kind, **changes, booked_as=("", quarter or 0))
+    if quarter is not None:
+        key = hold.root, hold.budget, "", 1, quarter
+        if hold.unit == "usd":
+            add_spending(connection, {key: spent * NANO_A_MICRO})
+        if spent:
+            add_used(connection, {key: Usage.amount(hold.unit, spent)})

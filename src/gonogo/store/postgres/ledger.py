@@ -15,9 +15,15 @@ from gonogo.records import DAY_MS
 from gonogo.settings import Settings
 from gonogo.store.books.stored_ledger import StoredLedger
 from gonogo.store.engine import Connection
-from gonogo.store.postgres.books import BalanceSnapshot, open_session, root_of, see_balances
+from gonogo.store.postgres.books import (
+    BalanceSnapshot,
+    enter_closing,
+    open_session,
+    root_of,
+    see_balances,
+)
 from gonogo.store.postgres.catalogue import PostgresCatalogue
-from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom, lower, settle
+from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom
 
 if TYPE_CHECKING:
     from gonogo.store.postgres.database import PostgresDatabase
@@ -48,9 +54,7 @@ class PostgresLedger(StoredLedger["PostgresDatabase"]):
     """A `Ledger` on a database."""
 
     def __init__(self, database: PostgresDatabase, settings: Settings) -> None:
-        super().__init__(
-            database, settings, catalogue_of=PostgresCatalogue, settle=settle, lower=lower
-        )
+        super().__init__(database, settings, catalogue_of=PostgresCatalogue, enter=enter_closing)
         # Where a budget's money may lie from before an edit that moved it under another parent.
         self._tops = tuple(b.name for b in settings.budgets.values() if b.parent is None)[:TOPS_MAX]
         self._accounts: set[tuple[str, str]] = set()

@@ -11,9 +11,8 @@ from gonogo.ports.money import Balance, Draft, Ledger, ReserveRequest, Scope
 from gonogo.records import MICRO, QUARTER_MS
 from gonogo.settings import Settings
 from gonogo.store.books.audit import append_action
-from gonogo.store.books.closing import lower, settle
 from gonogo.store.books.hold_clock import Dating, date_anew, dating_of
-from gonogo.store.books.ledger_books import balance, enter, session_start
+from gonogo.store.books.ledger_books import balance, enter, enter_closing, session_start
 from gonogo.store.books.stored_ledger import StoredLedger, answered
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.observations.catalogue import Catalogue
@@ -33,7 +32,7 @@ class SqliteLedger(StoredLedger[Engine]):
     """A `Ledger` on a store file."""
 
     def __init__(self, database: Engine, settings: Settings) -> None:
-        super().__init__(database, settings, catalogue_of=Catalogue, settle=settle, lower=lower)
+        super().__init__(database, settings, catalogue_of=Catalogue, enter=enter_closing)
 
     def under(self, settings: Settings) -> Ledger:
         """See `Ledger`."""
