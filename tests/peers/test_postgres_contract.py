@@ -49,6 +49,7 @@ CONTRACT = (
     "test_promotion_own_word",
     "test_retention",
     "test_shard_columns",
+    "test_shorter_ids",
     "test_one_entry",
     "test_refused_rows",
     "test_hour_cells",
