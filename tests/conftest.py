@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from gonogo.coherence import MOMENT_RULES, PAIR_RULES, RULES
+from gonogo.coherence import MOMENT_RULES, RULES
 from lives_counted import COUNTED
 from oracle import KNOWN, ORACLE, listen
+from pair_rules import PAIR_RULES
 
 if TYPE_CHECKING:
     from gonogo.ports.telemetry import Telemetry

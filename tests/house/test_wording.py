@@ -23,7 +23,7 @@ from gonogo.__main__ import run
 from gonogo.app import Gonogo
 from gonogo.cli.next_steps import as_command, with_options
 from gonogo.errors import GonogoError
-from gonogo.incidents.by_hand import acknowledge
+from gonogo.incidents.by_hand import acknowledge, change_by_hand
 from gonogo.incidents.telling import tell
 from gonogo.notifiers.slack import Slack
 from gonogo.server.surface import build_server
@@ -151,7 +151,9 @@ async def _told(app: Gonogo) -> str:
         [first, *_] = (await app.get_incidents()).incidents
         laddered = app.settings.laddered
         await tell(stores.notices, teller, laddered=laddered, now_ms=NOW_MS)
-        await acknowledge(stores.incidents, first.id, actor="person:kim", now_ms=NOW_MS)
+        await change_by_hand(
+            stores.incidents, first.id, acknowledge(), actor="person:kim", now_ms=NOW_MS
+        )
         await tell(stores.notices, teller, laddered=laddered, now_ms=NOW_MS)
         return "\n\n".join(str(message["text"]) for message in channel.taken) + "\n"
 

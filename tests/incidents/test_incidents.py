@@ -12,10 +12,10 @@ import engines
 from fallback_world import MINUTE, NOW, World, world
 from gonogo.answers import rfc3339
 from gonogo.app import Gonogo
-from gonogo.app.incident_actions import assign_incident
+from gonogo.app.incident_actions import change_incident
 from gonogo.app.people import silence
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.incidents.by_hand import acknowledge, resolve
+from gonogo.incidents.by_hand import acknowledge, assign, change_by_hand, resolve
 from gonogo.incidents.handle import VerdictReading, get_incidents, note_verdict
 from gonogo.records import Verdict
 from gonogo.settings import Settings
@@ -79,7 +79,7 @@ async def test_evidence_twice_what_is_needed_opens_at_once(w: World) -> None:
 async def test_it_goes_through_its_states_and_is_over_when_it_stays_well(w: World) -> None:
     """Open, acknowledged, mitigated by a fallback, recovering once back, resolved after ten minutes."""
     incident_id = await look(w, "no_go", 0, e_value=500.0, needed=100.0) or ""
-    await acknowledge(w.incidents, incident_id, actor="kim", now_ms=NOW + MINUTE)
+    await change_by_hand(w.incidents, incident_id, acknowledge(), actor="kim", now_ms=NOW + MINUTE)
     assert await status(w) == "acknowledged no_go"
     result = await w.switched()
     assert result.incident_id == incident_id
@@ -126,7 +126,9 @@ async def test_one_signal_that_is_well_does_not_speak_for_another(w: World) -> N
 async def test_a_person_closes_a_false_alarm(w: World) -> None:
     """It stays in the list, labelled."""
     incident_id = await look(w, "no_go", 0, e_value=500.0, needed=100.0) or ""
-    await resolve(w.incidents, incident_id, false_alarm=True, actor="kim", now_ms=NOW)
+    await change_by_hand(
+        w.incidents, incident_id, resolve(false_alarm=True), actor="kim", now_ms=NOW
+    )
     listed = await get_incidents(
         w.incidents, w.ports.decisions, w.settings, status="resolved", now_ms=NOW
     )
@@ -148,7 +150,7 @@ async def test_what_is_not_there_is_named(w: World) -> None:
             w.incidents, w.ports.decisions, w.settings, incident_id="nope", now_ms=NOW
         )
     with pytest.raises(UnknownTarget, match="Unknown incident 'nope'"):
-        await acknowledge(w.incidents, "nope", actor="kim", now_ms=NOW)
+        await change_by_hand(w.incidents, "nope", acknowledge(), actor="kim", now_ms=NOW)
     with pytest.raises(ParameterError, match="status 'closed' is none of: open, acknowledged"):
         await get_incidents(w.incidents, w.ports.decisions, w.settings, status="closed", now_ms=NOW)
     assert (
@@ -239,7 +241,7 @@ async def test_a_list_says_whose_it_is_and_till_when_nobody_is_woken(tmp_path: P
         look = VerdictReading("m", "no_go", "it fell", NOW, e_value=9e9, needed=1)
         opened = await note_verdict(stores.incidents, look, new_id=lambda: stores.new_id(NOW))
         assert "owner" not in as_text(await app.get_incidents())
-        await assign_incident(stores, opened or "", "kim", now_ms=NOW)
+        await change_incident(stores, opened or "", assign("kim"), now_ms=NOW)
         made = await silence(stores, "m", for_s=3600, reason="moving", now_ms=NOW)
         text = as_text(await app.get_incidents())
     assert "id,dependency,status,owner,silenced_until,verdict," in text

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fallback_world import MINUTE, World, world
-from gonogo.incidents.by_hand import acknowledge, resolve
+from gonogo.incidents.by_hand import acknowledge, change_by_hand, resolve
 from gonogo.incidents.handle import VerdictReading, note_verdict
 from gonogo.incidents.telling import tell
 from gonogo.notifiers.alertmanager import Alertmanager
@@ -90,9 +90,11 @@ async def test_each_change_is_told_once(told: Told) -> None:
     incident_id = await told.opened()
     assert [s.status for s in await told.turn()] == ["done"]
     assert await told.turn() == []
-    await acknowledge(told.w.incidents, incident_id, actor=ME, now_ms=NOW)
+    await change_by_hand(told.w.incidents, incident_id, acknowledge(), actor=ME, now_ms=NOW)
     await told.turn()
-    await resolve(told.w.incidents, incident_id, false_alarm=True, actor=ME, now_ms=NOW)
+    await change_by_hand(
+        told.w.incidents, incident_id, resolve(false_alarm=True), actor=ME, now_ms=NOW
+    )
     await told.turn()
     await told.turn()
     assert len(told.receiver.taken) == 3
@@ -113,7 +115,9 @@ async def test_what_was_not_taken_is_told_again(told: Told) -> None:
 async def test_what_was_over_before_anybody_listened_is_not_told(told: Told) -> None:
     """A notifier that is configured today does not hear of last year."""
     incident_id = await told.opened()
-    await resolve(told.w.incidents, incident_id, false_alarm=False, actor=ME, now_ms=NOW)
+    await change_by_hand(
+        told.w.incidents, incident_id, resolve(false_alarm=False), actor=ME, now_ms=NOW
+    )
     assert await told.turn() == []
 
 
@@ -142,7 +146,9 @@ async def test_pagerduty_keeps_one_alert_from_trigger_to_resolve(tmp_path: Path)
             await told.turn()
             await w.switched()
             await told.turn()
-            await resolve(w.incidents, incident_id, false_alarm=False, actor=ME, now_ms=NOW)
+            await change_by_hand(
+                w.incidents, incident_id, resolve(false_alarm=False), actor=ME, now_ms=NOW
+            )
             await told.turn()
     actions = [(event["event_action"], event["dedup_key"]) for event in listening.taken]
     key = "gonogo/m/quality"

@@ -11,7 +11,7 @@ import pytest
 from fallback_world import MINUTE, NOW, World, world
 from gonogo.answers import rfc3339
 from gonogo.errors import UnknownTarget
-from gonogo.incidents.by_hand import acknowledge, resolve
+from gonogo.incidents.by_hand import acknowledge, change_by_hand, resolve
 from gonogo.incidents.handle import VerdictReading, note_verdict
 from gonogo.incidents.post_mortem import BLANK, post_mortem
 from gonogo.records import Decision
@@ -48,7 +48,9 @@ async def test_each_claim_cites_a_decision_that_is_there(tmp_path: Path) -> None
         w.now_ms = NOW + 5 * MINUTE
         await w.switched()
         end = NOW + 90 * MINUTE
-        await resolve(w.incidents, incident_id, false_alarm=False, actor="kim", now_ms=end)
+        await change_by_hand(
+            w.incidents, incident_id, resolve(false_alarm=False), actor="kim", now_ms=end
+        )
         written = await post_mortem(w.incidents, w.decisions, incident_id, now_ms=end)
         cited = set(re.findall(r"\[`([^`]+)`\]", written))
         assert {"SEEN"} < cited
@@ -110,7 +112,9 @@ async def test_looks_of_the_watch_are_one_line_and_people_have_names(tmp_path: P
                 )
             )
         when = NOW + 30 * MINUTE
-        await acknowledge(w.incidents, incident_id, actor="person:kim", now_ms=when)
+        await change_by_hand(
+            w.incidents, incident_id, acknowledge(), actor="person:kim", now_ms=when
+        )
         written = await post_mortem(w.incidents, w.decisions, incident_id, now_ms=when + MINUTE)
     seen = written.split("## What was seen\n\n")[1].split("\n\n")[0].splitlines()
     assert len(seen) == 2  # the agent's look that opened it, and the watch's

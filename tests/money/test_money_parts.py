@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gonogo.coherence import PAIR_RULES
 from money_world import calls, opened_app, record
+from pair_rules import more_work_is_no_cheaper
 
 pytestmark = pytest.mark.anyio
 
@@ -215,7 +215,7 @@ async def test_more_work_is_never_cheaper_nor_likelier_to_fit(tmp_path: Path, se
             name = rng.choice(names)
             work = work | {name: work.get(name, 0) + rng.choice([1, 2, 5, 30, 400])}
             more = await app.check_budget_with_confidence("day", work=work)
-            found = list(PAIR_RULES["more_work_is_no_cheaper"].check(less, more))
+            found = list(more_work_is_no_cheaper(less, more))
             assert not found, (step, work, found)
             less = more
         declared = [
@@ -223,4 +223,4 @@ async def test_more_work_is_never_cheaper_nor_likelier_to_fit(tmp_path: Path, se
             for usd in (0.001, 0.5, 0.999, 1, 1.001, 19, 21, 4000)
         ]
     for less, more in itertools.pairwise(declared):
-        assert not list(PAIR_RULES["more_work_is_no_cheaper"].check(less, more))
+        assert not list(more_work_is_no_cheaper(less, more))

@@ -25,7 +25,7 @@ from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.sqlite.database import Database
 from gonogo.text.answer_text import as_json
-from gonogo.views.decision_log import ENTROPY_BITS, find_decision, id_of, make_id
+from gonogo.views.decision_log import ENTROPY_BITS, find_decision, id_of
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,7 @@ async def db(tmp_path: Path) -> AsyncIterator[Engine]:
 def check(number: int, *, verdict: Verdict = "go", said: str = "", ts_ms: int = 0) -> Decision:
     """A drift check whose answer differs from the others' only in its time and in `said`."""
     return Decision(
-        id=make_id(NOW + number, number),
+        id=id_of((NOW + number) << ENTROPY_BITS | number),
         ts_ms=ts_ms or NOW + number,
         kind="check_model_drift",
         verdict=verdict,
@@ -59,7 +59,7 @@ def check(number: int, *, verdict: Verdict = "go", said: str = "", ts_ms: int = 
 def action(number: int) -> Decision:
     """An action's entry."""
     return Decision(
-        id=make_id(NOW + number, number),
+        id=id_of((NOW + number) << ENTROPY_BITS | number),
         ts_ms=NOW + number,
         kind="trigger_fallback",
         verdict="go",
@@ -74,7 +74,7 @@ def action(number: int) -> Decision:
 @given(st.lists(st.integers(0, 2**41), min_size=2, unique=True))
 def test_ids_sort_as_their_times_do(times: list[int]) -> None:
     """Sixteen characters each, ordered by time whatever the random part is."""
-    ids = {ts: make_id(ts, hash(ts) % 2**ENTROPY_BITS) for ts in times}
+    ids = {ts: id_of(ts << ENTROPY_BITS | hash(ts) % 2**ENTROPY_BITS) for ts in times}
     assert sorted(times) == [ts for ts, _ in sorted(ids.items(), key=lambda item: item[1])]
     assert {len(made) for made in ids.values()} == {16}
 
@@ -211,7 +211,7 @@ async def test_pages_go_back_in_time(db: Engine) -> None:
     first = await log.decisions(limit=2, dependency="m")
     rest = await log.decisions(before_ts_ms=first[-1].last_ts_ms)
     assert [row.id for row in first + rest] == [
-        make_id(NOW + number, number) for number in (9, 4, 3, 2, 1, 0)
+        id_of((NOW + number) << ENTROPY_BITS | number) for number in (9, 4, 3, 2, 1, 0)
     ]
     assert await log.decisions(dependency="nobody") == []
 

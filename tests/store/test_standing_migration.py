@@ -18,7 +18,7 @@ from gonogo.store.sqlite.database import Database
 from gonogo.store.sqlite.identity import OpenFile
 from gonogo.store.sqlite.lock import FileLock
 from gonogo.store.sqlite.opening import open_writer
-from gonogo.views.decision_log import make_id
+from gonogo.views.decision_log import ENTROPY_BITS, id_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sqlite]
 
@@ -30,7 +30,7 @@ def asked(minute: int, kind: str, verdict: Verdict, **inputs: object) -> Decisio
     """A logged check of `m`, whose newest observation was a minute old."""
     ts_ms = NOW + 60_000 * minute
     return Decision(
-        make_id(ts_ms, minute),
+        id_of(ts_ms << ENTROPY_BITS | minute),
         ts_ms,
         kind,
         verdict,

@@ -30,7 +30,7 @@ from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.books.incident_book import StoredIncidents
 from gonogo.store.books.route_book import StoredRoutes
 from gonogo.store.sqlite.lock import FileLock
-from gonogo.views.decision_log import ENTROPY_BITS, make_id
+from gonogo.views.decision_log import ENTROPY_BITS, id_of
 
 NOW = 1_790_000_000_000
 MINUTE = 60_000
@@ -247,7 +247,7 @@ async def world(
         incidents=incidents,
         health=health,
         actuators=actuators if actuators is not None else {"routes": file},
-        new_id=lambda: make_id(NOW, secrets.randbits(ENTROPY_BITS)),
+        new_id=lambda: id_of(NOW << ENTROPY_BITS | secrets.randbits(ENTROPY_BITS)),
     )
     try:
         yield World(folder, ports, settings, health, decisions, routes, incidents)

@@ -30,11 +30,11 @@ from gonogo.coherence import (
     disagreements,
     heard,
     moment_disagreements,
-    pair_disagreements,
 )
 from gonogo.coherence.rules import rules_of
 from gonogo.server.definitions import DEFINITIONS
 from gonogo.text.answer_text import as_text
+from pair_rules import pair_disagreements
 
 
 @dataclass(frozen=True, slots=True)

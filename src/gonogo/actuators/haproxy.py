@@ -45,16 +45,11 @@ class HaproxyWeights:
         servers: Mapping[str, str],
         timeout_s: float = 3.0,
     ) -> None:
-        self._name = name
+        self.name = name
         self._socket = socket
         self._backend = backend
         self._servers = servers
         self._timeout_s = timeout_s
-
-    @property
-    def name(self) -> str:
-        """Its name in the configuration."""
-        return self._name
 
     async def read(self, dependency: str) -> ActuatorReading:
         """The servers' weights as shares of the targets; `version` holds them and the epoch."""
@@ -71,9 +66,9 @@ class HaproxyWeights:
         """Describe in one line what applying this route would do."""
         problem = self.lacks(route)
         if problem:
-            return f"{self._name}: nothing: {problem}"
+            return f"{self.name}: nothing: {problem}"
         parts = ", ".join(f"{server} {w}" for server, w in self._weights(route).items())
-        return f"{self._name}: HAProxy backend {self._backend} gets the weights {parts}"
+        return f"{self.name}: HAProxy backend {self._backend} gets the weights {parts}"
 
     def lacks(self, route: Route) -> str:
         """The first target that no server stands for."""

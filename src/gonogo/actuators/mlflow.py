@@ -54,18 +54,13 @@ class MlflowAlias:
         token: Secret | None = None,
         timeout_s: float = 5.0,
     ) -> None:
-        self._name = name
+        self.name = name
         self._url = url.rstrip("/") + _API
         self._alias = alias
         self._versions = versions
         self._model = model
         self._token = token
         self._timeout_s = timeout_s
-
-    @property
-    def name(self) -> str:
-        """Its name in the configuration."""
-        return self._name
 
     async def read(self, dependency: str) -> ActuatorReading:
         """The version behind the alias as the target that has it, and the epoch in the tag."""
@@ -78,7 +73,7 @@ class MlflowAlias:
         where = f"version {version}" if version else f"nothing: {self.lacks(route)}"
         split = "" if len(route.targets) == 1 else f" ({target} whole: an alias cannot split)"
         model = self._model or route.dependency
-        return f"{self._name}: MLflow alias {model}@{self._alias} points to {where}{split}"
+        return f"{self.name}: MLflow alias {model}@{self._alias} points to {where}{split}"
 
     def lacks(self, route: Route) -> str:
         """The first target that no version of the model stands for."""

@@ -47,14 +47,9 @@ class RouteFile:
     def __init__(
         self, name: str, path: Path, locked: Callable[[], AbstractContextManager[None]]
     ) -> None:
-        self._name = name
+        self.name = name
         self._path = path
         self._locked = locked
-
-    @property
-    def name(self) -> str:
-        """Its name in the configuration."""
-        return self._name
 
     async def read(self, dependency: str) -> ActuatorReading:
         """Read the file's entry for a dependency; `version` digests just that."""
@@ -63,7 +58,7 @@ class RouteFile:
     def effect(self, route: Route) -> str:
         """Describe in one line what applying this route would do."""
         parts = ", ".join(f"{share_text(w.share / WHOLE)} {w.target}" for w in route.targets)
-        return f"{self._name}: {self._path.name}: {route.dependency} to {parts}"
+        return f"{self.name}: {self._path.name}: {route.dependency} to {parts}"
 
     def lacks(self, route: Route) -> str:
         """Nothing: a file takes any target."""

@@ -57,17 +57,12 @@ class Webhook:
         timeout_s: float = 3.0,
         pauses_s: tuple[float, ...] = PAUSES_S,
     ) -> None:
-        self._name = name
+        self.name = name
         self._url = url
         self._secret = secret
         self._clock = clock
         self._timeout_s = timeout_s
         self._pauses_s = pauses_s
-
-    @property
-    def name(self) -> str:
-        """Its name in the configuration."""
-        return self._name
 
     async def read(self, dependency: str) -> ActuatorReading:
         """Ask the receiver for the route that it holds."""
@@ -86,7 +81,7 @@ class Webhook:
         """Describe in one line what applying this route would do."""
         parts = ", ".join(f"{w.target} {share_text(w.share / WHOLE)}" for w in route.targets)
         told = f"{route.dependency} goes to {parts} (epoch {route.epoch})"
-        return f"{self._name}: {self._url.partition('?')[0]} is told that {told}"
+        return f"{self.name}: {self._url.partition('?')[0]} is told that {told}"
 
     def lacks(self, route: Route) -> str:
         """The secret, where its variable is not set; a receiver knows any target."""

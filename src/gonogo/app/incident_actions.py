@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import get_args
 
 from gonogo.answers import IncidentList
@@ -11,13 +10,12 @@ from gonogo.app.parts import Stores
 from gonogo.border.characters import name_of
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.hours.periods import moment
-from gonogo.incidents.by_hand import EntryOf, acknowledge, assign, note, resolve
+from gonogo.incidents.by_hand import HandChange, acknowledge, change_by_hand
 from gonogo.incidents.change_events import entry_of_change, recorded_changes
 from gonogo.incidents.handle import get_incidents, incidents_named
 from gonogo.ports.change_event import ChangeEvent, What
 from gonogo.ports.incidents import IncidentRecord
 from gonogo.records import DAY_MS, Decision
-from gonogo.views.decision_log import incident_entry
 
 TEXT_CHARS_MAX = 200
 
@@ -35,85 +33,38 @@ async def acknowledge_incident(
     found = await stores.incidents.together(named)
     ids = [named] if alone or not found else [incident.id for incident in found]
     for incident_id in ids:
-        await acknowledge(
-            stores.incidents,
-            incident_id,
-            actor=stores.actor,
-            now_ms=now_ms,
-            entry_of=_entry_of(stores, "acknowledge", None, now_ms=now_ms),
-        )
+        await changed_by_hand(stores, incident_id, acknowledge(), now_ms=now_ms)
     books = stores.incidents, stores.decisions
     return await incidents_named(*books, stores.settings, ids, now_ms=now_ms)
 
 
-async def resolve_incident(
-    stores: Stores, incident_id: str, *, false_alarm: bool, now_ms: int
+async def change_incident(
+    stores: Stores, incident_id: str, hand: HandChange, *, now_ms: int
+) -> IncidentList:
+    """Make a person's change of an incident; the incident as every surface lists it."""
+    await changed_by_hand(stores, incident_id, hand, now_ms=now_ms)
+    return await incident_now(stores, incident_id, now_ms=now_ms)
+
+
+async def changed_by_hand(
+    stores: Stores, incident_id: str, hand: HandChange, *, now_ms: int
 ) -> IncidentRecord:
-    """Close an incident by a person's word."""
-    return await resolve(
+    """Make and log a person's change of an incident; the incident as it stands then."""
+    return await change_by_hand(
         stores.incidents,
         incident_id,
-        false_alarm=false_alarm,
+        hand,
         actor=stores.actor,
         now_ms=now_ms,
-        entry_of=_entry_of(stores, "resolve", false_alarm, now_ms=now_ms),
+        entry_id=stores.new_id(now_ms),
+        digest=stores.settings.digest,
     )
-
-
-async def note_incident(
-    stores: Stores, incident_id: str, text: str, *, now_ms: int
-) -> IncidentList:
-    """Write a line into an incident's timeline."""
-    await note(
-        stores.incidents,
-        incident_id,
-        text=text,
-        actor=stores.actor,
-        now_ms=now_ms,
-        entry_of=_entry_of(stores, "note", None, said=text, now_ms=now_ms),
-    )
-    return await incident_now(stores, incident_id, now_ms=now_ms)
-
-
-async def assign_incident(
-    stores: Stores, incident_id: str, owner: str, *, now_ms: int
-) -> IncidentList:
-    """Say whose an incident is."""
-    await assign(
-        stores.incidents,
-        incident_id,
-        owner=owner,
-        actor=stores.actor,
-        now_ms=now_ms,
-        entry_of=_entry_of(stores, "assign", None, said=owner, now_ms=now_ms),
-    )
-    return await incident_now(stores, incident_id, now_ms=now_ms)
 
 
 async def incident_now(stores: Stores, incident_id: str, *, now_ms: int) -> IncidentList:
     """An incident as every surface lists it."""
     books = stores.incidents, stores.decisions
     return await get_incidents(*books, stores.settings, incident_id=incident_id, now_ms=now_ms)
-
-
-def _entry_of(
-    stores: Stores,
-    what: str,
-    false_alarm: bool | None,  # noqa: FBT001 - absent, true or false
-    *,
-    said: str | None = None,
-    now_ms: int,
-) -> EntryOf:
-    return partial(
-        incident_entry,
-        what,
-        false_alarm=false_alarm,
-        said=said,
-        entry_id=stores.new_id(now_ms),
-        now_ms=now_ms,
-        actor=stores.actor,
-        digest=stores.settings.digest,
-    )
 
 
 async def record_change(

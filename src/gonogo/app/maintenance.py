@@ -283,11 +283,13 @@ class Maintenance(OpenStore):
         Raises:
             UnknownTarget: there is none with this id.
         """
-        from gonogo.app.incident_actions import incident_now, resolve_incident
+        from gonogo.app.incident_actions import changed_by_hand, incident_now
+        from gonogo.incidents.by_hand import resolve
 
         self.refuse_read_only("resolve an incident")
         stores, now_ms = await self.stores(), self._clock()
-        found = await resolve_incident(stores, incident_id, false_alarm=false_alarm, now_ms=now_ms)
+        hand = resolve(false_alarm=false_alarm)
+        found = await changed_by_hand(stores, incident_id, hand, now_ms=now_ms)
         if false_alarm and any(signal.startswith("drift") for signal in found.bad_signals):
             await self.accept_baseline(found.dependency)
         return await incident_now(stores, incident_id, now_ms=now_ms)

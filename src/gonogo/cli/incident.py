@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gonogo.answers import rfc3339
+from gonogo.answers import IncidentList, rfc3339
 from gonogo.cli.command import Session, command
 from gonogo.config.durations import duration_s
 from gonogo.errors import ParameterError, StoreError, plain
@@ -70,11 +70,16 @@ async def note(
     by: By = None,
 ) -> None:
     """Write a line into its timeline; whoever is told of the incident is told it."""
-    from gonogo.app.incident_actions import note_incident
-
     _named(session, by)
-    stores = await session.stores_to_write("write on an incident")
-    session.show(await note_incident(stores, incident_id, text, now_ms=session.app.clock()))
+    session.show(await _noted(session, incident_id, text))
+
+
+async def _noted(session: Session, incident_id: str, text: str) -> IncidentList:
+    from gonogo.app.incident_actions import change_incident
+    from gonogo.incidents import by_hand
+
+    stores, now_ms = await session.stores_to_write("write on an incident"), session.app.clock()
+    return await change_incident(stores, incident_id, by_hand.note(text), now_ms=now_ms)
 
 
 @command(incident, "assign", "gonogo incident assign INCIDENT kim")
@@ -86,11 +91,13 @@ async def assign(
     by: By = None,
 ) -> None:
     """Say whose it is."""
-    from gonogo.app.incident_actions import assign_incident
+    from gonogo.app.incident_actions import change_incident
+    from gonogo.incidents import by_hand
 
     _named(session, by)
     stores = await session.stores_to_write("give an incident an owner")
-    session.show(await assign_incident(stores, incident_id, owner, now_ms=session.app.clock()))
+    hand, now_ms = by_hand.assign(owner), session.app.clock()
+    session.show(await change_incident(stores, incident_id, hand, now_ms=now_ms))
 
 
 @command(
@@ -118,10 +125,7 @@ async def resolve(
     """Close it by your word. One that goes on being bad is opened again."""
     _named(session, by)
     if text is not None:
-        from gonogo.app.incident_actions import note_incident
-
-        stores = await session.stores_to_write("write on an incident")
-        await note_incident(stores, incident_id, text, now_ms=session.app.clock())
+        await _noted(session, incident_id, text)
     session.show(await session.app.resolve(incident_id, false_alarm=false_alarm))
 
 

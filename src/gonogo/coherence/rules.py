@@ -16,11 +16,10 @@ Check = Callable[[Exchange[A]], Iterator[str]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of one answer: its name, the answers that it is about, what it promises, its check."""
+    """One rule of one answer: its name, the answers that it is about, its check."""
 
     name: str
     about: tuple[type[Answer], ...]
-    promise: str
     check: Callable[[Exchange[Any]], Iterator[str]]
 
 
@@ -35,27 +34,8 @@ class Disagreement:
         return f"{self.rule}: {self.found}"
 
 
-@dataclass(frozen=True, slots=True)
-class MomentRule:
-    """One rule over all that a store says at one moment."""
-
-    name: str
-    promise: str
-    check: Callable[[Moment], Iterator[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class PairRule:
-    """One rule over two answers of which the second must keep to the first."""
-
-    name: str
-    promise: str
-    check: Callable[[Any, Any], Iterator[str]]
-
-
 RULES: dict[str, Rule] = {}
-PAIR_RULES: dict[str, PairRule] = {}
-MOMENT_RULES: dict[str, MomentRule] = {}
+MOMENT_RULES: dict[str, Callable[[Moment], Iterator[str]]] = {}
 
 
 def of_answer(*about: type[A]) -> Callable[[Check[A]], Check[A]]:
@@ -66,7 +46,7 @@ def of_answer(*about: type[A]) -> Callable[[Check[A]], Check[A]]:
         if name in RULES:
             msg = f"two rules are called {name}"
             raise ValueError(msg)
-        RULES[name] = Rule(name, about, (check.__doc__ or "").strip(), check)
+        RULES[name] = Rule(name, about, check)
         return check
 
     return add
@@ -74,28 +54,15 @@ def of_answer(*about: type[A]) -> Callable[[Check[A]], Check[A]]:
 
 def of_moment(check: Callable[[Moment], Iterator[str]]) -> Callable[[Moment], Iterator[str]]:
     """Make a function a rule of moments; its name is the rule's."""
-    MOMENT_RULES[check.__name__] = MomentRule(check.__name__, (check.__doc__ or "").strip(), check)
+    MOMENT_RULES[check.__name__] = check
     return check
-
-
-def of_pair(check: Callable[[A, A], Iterator[str]]) -> Callable[[A, A], Iterator[str]]:
-    """Make a function a rule of two answers; its name is the rule's."""
-    PAIR_RULES[check.__name__] = PairRule(check.__name__, (check.__doc__ or "").strip(), check)
-    return check
-
-
-def pair_disagreements(rule: str, less: Answer, more: Answer) -> list[Disagreement]:
-    """List the disagreements that one rule of pairs finds in two answers."""
-    return [Disagreement(rule, what) for what in PAIR_RULES[rule].check(less, more)]
 
 
 def moment_disagreements(moment: Moment) -> list[Disagreement]:
     """Everything that disagrees between the answers of a moment, and inside each of them."""
     found = [d for said in moment.said for d in disagreements(said)]
     return found + [
-        Disagreement(rule.name, what)
-        for rule in MOMENT_RULES.values()
-        for what in rule.check(moment)
+        Disagreement(name, what) for name, check in MOMENT_RULES.items() for what in check(moment)
     ]
 
 

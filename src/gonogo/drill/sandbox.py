@@ -45,14 +45,9 @@ class RecordedActuator:
     """Notes the route that it was given, and does nothing else; not while it `hangs`."""
 
     def __init__(self, name: str, *, hangs: bool = False) -> None:
-        self._name = name
+        self.name = name
         self.hangs = hangs
         self._routes: dict[str, Route] = {}
-
-    @property
-    def name(self) -> str:
-        """Its name in the configuration."""
-        return self._name
 
     async def read(self, dependency: str) -> ActuatorReading:
         """The state that it was given last."""
@@ -65,7 +60,7 @@ class RecordedActuator:
 
     def effect(self, route: Route) -> str:
         """The note that applying would make."""
-        return f"{self._name}: would note epoch {route.epoch} of {route.dependency}"
+        return f"{self.name}: would note epoch {route.epoch} of {route.dependency}"
 
     def lacks(self, route: Route) -> str:
         """Nothing: it notes any target."""

@@ -29,7 +29,7 @@ from gonogo.ports.incidents import (
 )
 from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.ports.telemetry import DecisionLog
-from gonogo.records import Decision, Verdict
+from gonogo.records import Verdict
 from gonogo.settings import Settings
 from gonogo.text.forms import counted, minute
 
@@ -40,8 +40,6 @@ TOGETHER_MS = 60 * 60_000
 QUALITY = "quality"
 WHY_CHARS_MAX = 300
 WATCHER = "gonogo"
-# The log entry of what a person does with an incident.
-EntryOf = Callable[[IncidentRecord], Decision]
 # Incidents that a summary names.
 NAMED = 3
 

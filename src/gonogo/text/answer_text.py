@@ -38,9 +38,6 @@ class Words:
     footer: str
 
 
-Cell = str | float | tuple[float, float] | None
-
-
 def as_call(action: NextAction) -> str:
     """A next step as an agent makes it: the call, then why."""
     arguments = ", ".join(

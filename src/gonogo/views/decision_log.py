@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from gonogo.answers import Answer, BudgetCheck, DriftReport, PreflightReport, TrustReport
 from gonogo.errors import UnknownTarget
-from gonogo.ports.incidents import IncidentRecord
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import Decision
+from gonogo.text.answer_text import as_json
 
 # Crockford's base 32: in ASCII order, so that ids sort as their times do; no I, L, O, U.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -18,18 +18,6 @@ _TIME_CHARS = 9
 _ENTROPY_CHARS = 7
 ENTROPY_BITS = 5 * _ENTROPY_CHARS
 Answered = TypeVar("Answered", bound=Answer)
-
-
-def make_id(now_ms: int, entropy: int, *, prefix: str = "") -> str:
-    """An id that any process can make on its own, 16 characters that sort by time.
-
-    Args:
-        now_ms: Epoch milliseconds, in [0, 2**45).
-        entropy: A random number of `ENTROPY_BITS` bits: with 1,000 ids in one millisecond, two
-            are equal with probability 1.5e-5.
-        prefix: Set before it, as in `plan-`.
-    """
-    return id_of((now_ms << ENTROPY_BITS) | (entropy & ((1 << ENTROPY_BITS) - 1)), prefix=prefix)
 
 
 def id_of(number: int, *, prefix: str = "") -> str:
@@ -52,11 +40,6 @@ async def find_decision(log: DecisionLog, decision_id: str) -> Decision:
         newest = [entry.id for entry in await log.decisions(limit=50)]
         raise UnknownTarget("decision", decision_id, newest, "List them with `gonogo decisions`.")
     return found
-
-
-def as_json(answer: Answer) -> str:
-    """An answer as every surface shows it: contract order, nothing that is null."""
-    return answer.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def entry_of(
@@ -97,47 +80,6 @@ def entry_of(
         confidence=confidence,
         e_value=e_value,
         versions=versions,
-        actor=actor,
-        settings_digest=digest,
-        last_ts_ms=now_ms,
-    )
-
-
-def incident_entry(
-    what: str,
-    incident: IncidentRecord,
-    *,
-    false_alarm: bool | None,
-    said: str | None = None,
-    entry_id: str,
-    now_ms: int,
-    actor: str,
-    digest: str,
-) -> Decision:
-    """The log entry of what a person does with an incident: `what` is acknowledge, resolve, …."""
-    asked: dict[str, object] = {"dependency": incident.dependency, "incident_id": incident.id}
-    if false_alarm is not None:
-        asked["false_alarm"] = false_alarm
-    if said is not None:
-        asked["said"] = said
-    done = {
-        "acknowledge": "acknowledged",
-        "resolve": "resolved",
-        "note": "wrote on",
-        "assign": "gave an owner to",
-    }[what]
-    as_what = " as a false alarm" if false_alarm else ""
-    told = json.dumps(asked, sort_keys=True)
-    return Decision(
-        id=entry_id,
-        ts_ms=now_ms,
-        kind=f"{what}_incident",
-        verdict=None,
-        summary=f"{actor} {done} incident {incident.id} of {incident.dependency}{as_what}.",
-        inputs=told,
-        answer=told,
-        action=True,
-        dependency=incident.dependency,
         actor=actor,
         settings_digest=digest,
         last_ts_ms=now_ms,

@@ -1,16 +1,18 @@
 """Rules over two answers to one question, whose histories or plans differ in one known way.
 
-A store holds one history, so these are for tests: they make the second history.
+A store holds one history, and so has no such pair: tests make the second history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 from gonogo.answers import Answer, BudgetCheck, TrustReport
 from gonogo.coherence.exchanges import leaves
-from gonogo.coherence.rules import of_pair
+from gonogo.coherence.rules import Disagreement
 from gonogo.records import VERDICTS_BY_SEVERITY
 
 MICRO_USD = 1e-6
@@ -20,7 +22,6 @@ POINTS = 0.1
 CHANCE = ("decision_id", "id", "plan_id", "audit_id", "incident_id", "state_version")
 
 
-@of_pair
 def more_harm_is_no_better_verdict(less: Answer, more: Answer) -> Iterator[str]:
     """Where calls that were good are bad instead, the verdict is no better."""
     severity = VERDICTS_BY_SEVERITY.index
@@ -28,7 +29,6 @@ def more_harm_is_no_better_verdict(less: Answer, more: Answer) -> Iterator[str]:
         yield f"{less.verdict}, with more harm {more.verdict}: {less.summary!r}, {more.summary!r}"
 
 
-@of_pair
 def more_work_is_no_cheaper(less: BudgetCheck, more: BudgetCheck) -> Iterator[str]:
     """More planned calls are projected to cost no less, and pass no more surely."""
     cheaper = _apart(less.projected_usd, more.projected_usd) < -MICRO_USD
@@ -49,7 +49,6 @@ def _apart(before: float | None, after: float | None) -> float:
     return 0.0 if before is None or after is None else after - before
 
 
-@of_pair
 def more_of_the_same_is_no_less_sure(less: TrustReport, more: TrustReport) -> Iterator[str]:
     """Where each call came twice, the interval of the score is no wider."""
     if less.interval90 is None or more.interval90 is None:
@@ -59,7 +58,6 @@ def more_of_the_same_is_no_less_sure(less: TrustReport, more: TrustReport) -> It
         yield f"{less.n} calls give {less.interval90}, twice as many {more.interval90}"
 
 
-@of_pair
 def another_week_tells_the_same_story(first: Answer, second: Answer) -> Iterator[str]:
     """A history and its clock moved by whole weeks: every number, name and verdict is the same.
 
@@ -90,3 +88,21 @@ def _since(value: object, asked: datetime) -> object:
     except ValueError:
         return value
     return (asked - (told if told.tzinfo else told.replace(tzinfo=UTC))).total_seconds()
+
+
+PAIR_RULES: Mapping[str, Callable[[Any, Any], Iterator[str]]] = MappingProxyType(
+    {
+        rule.__name__: rule
+        for rule in (
+            more_harm_is_no_better_verdict,
+            more_work_is_no_cheaper,
+            more_of_the_same_is_no_less_sure,
+            another_week_tells_the_same_story,
+        )
+    }
+)
+
+
+def pair_disagreements(rule: str, less: Answer, more: Answer) -> list[Disagreement]:
+    """List the disagreements that one rule of pairs finds in two answers."""
+    return [Disagreement(rule, what) for what in PAIR_RULES[rule](less, more)]
