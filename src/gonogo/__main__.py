@@ -36,7 +36,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command; returns its exit status and raises nothing."""
     try:
         from gonogo.cli import command_line
-        from gonogo.cli.command_place import command_place
+        from gonogo.config.early_options import command_place
 
         place = command_place(arguments)
         early = None if place is None else _early(arguments[place])

@@ -24,7 +24,7 @@ from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.scenarios import LATE_MS, SCENARIOS
 from gonogo.drill.trial import Trial, TrialInputs
 from gonogo.errors import NotEnoughData
-from gonogo.fallback.rehearsed import DRILL_DAYS_MAX
+from gonogo.fallback.conditions import DRILL_DAYS_MAX
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
 from gonogo.settings import NotifierSettings, Settings
 from gonogo.store.reads.call_columns import CallColumns

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from gonogo.drill.measures import poisson_interval95
-from gonogo.drill.mix_move import mix_move
 from gonogo.drill.replayed_calls import ReplayedCalls, good_rate, play_again
 from gonogo.drill.replayed_hours import ReplayedHours
 from gonogo.drill.scenarios import (
@@ -18,6 +17,7 @@ from gonogo.drill.scenarios import (
     SLIDE_MS,
     SLIDE_POINTS,
     Harm,
+    mix_move,
 )
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.store.reads.call_columns import CallColumns

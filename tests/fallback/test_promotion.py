@@ -11,7 +11,7 @@ import pytest
 from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
 from gonogo.app import Gonogo
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
-from gonogo.fallback.promotion.promotion_news import promotion_news
+from gonogo.fallback.promotion.promotion_report import promotion_news
 from gonogo.ports.routes import Plan, Recovery, Weight
 from gonogo.text.facts import parts_of
 from promotion_world import Lives, lives

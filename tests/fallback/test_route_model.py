@@ -13,7 +13,7 @@ from fallback_world import DAY, MINUTE, World, world
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
 from gonogo.fallback.ask import FallbackRequest, plan_fallback
-from gonogo.fallback.rehearsed import ConfirmedBy
+from gonogo.fallback.conditions import ConfirmedBy
 from gonogo.ports.actuators import Actuator, ActuatorReading, Step
 from gonogo.ports.routes import Route, Weight, grown
 from gonogo.settings import DependencySettings, Policy

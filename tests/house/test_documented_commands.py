@@ -12,8 +12,8 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from gonogo.cli.command_place import command_place
 from gonogo.cli.root import _completed, root
+from gonogo.config.early_options import command_place
 from gonogo.errors import ParameterError
 from gonogo.guard.guard_command import parsed as guard_parsed
 from gonogo.server.serve import parsed as serve_parsed

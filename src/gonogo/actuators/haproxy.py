@@ -15,9 +15,8 @@ from typing import Literal
 
 import anyio
 
-from gonogo.actuators.fence import settled
 from gonogo.border.foreign import whole
-from gonogo.ports.actuators import ActuatorReading, Step
+from gonogo.ports.actuators import ActuatorReading, Step, settled
 from gonogo.ports.routes import WHOLE, Route, Weight
 
 WEIGHT_MAX = 256

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from gonogo.actuators.exchange import Reply, exchange
-from gonogo.actuators.fence import settled
 from gonogo.errors import plain
-from gonogo.ports.actuators import ActuatorReading, Step
+from gonogo.ports.actuators import ActuatorReading, Step, settled
 from gonogo.ports.routes import WHOLE, Route, Weight, split_version
 
 if TYPE_CHECKING:

@@ -16,9 +16,8 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from gonogo.actuators.fence import settled
 from gonogo.border.foreign import foreign_file
-from gonogo.ports.actuators import ActuatorReading, Step
+from gonogo.ports.actuators import ActuatorReading, Step, settled
 from gonogo.ports.routes import WHOLE, Route
 from gonogo.routes.flag_file import (
     BYTES_MAX,

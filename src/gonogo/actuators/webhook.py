@@ -18,9 +18,8 @@ from urllib.parse import urlencode
 import anyio
 
 from gonogo.actuators.exchange import Reply, exchange
-from gonogo.actuators.fence import settled
 from gonogo.http.signatures import HEADER, sign
-from gonogo.ports.actuators import ActuatorReading, Step
+from gonogo.ports.actuators import ActuatorReading, Step, settled
 from gonogo.ports.routes import WHOLE, Route, Weight
 from gonogo.text.forms import share_text
 

@@ -1,4 +1,4 @@
-"""Preflight, what was recorded, what is known, what is being handled."""
+"""Preflight, what was recorded, what is known, what is being handled, and runs of probes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gonogo.answers.base import (
     Ahead,
     Answer,
     Fraction,
+    Number,
     Part,
     Points,
     RefusalCount,
@@ -173,3 +174,23 @@ class IncidentList(Answer):
 def listed_of(lines: int) -> str:
     """Said where there are more incidents than are listed."""
     return f" The first {lines} are listed; name a dependency for its own."
+
+
+class ProbeLine(Part):
+    probe: str
+    dependency: str
+    verdict: Verdict
+    asked: int
+    answered: int
+    checked: int
+    right: Fraction | None = None
+    latency_ms: Number | None = None
+    cost_usd: Usd | None = None
+    errors: dict[str, int] | None = None
+    why: str | None = None
+
+
+class ProbeReport(Answer):
+    """One run of each probe: `right` is the mean score of the answers that were checked."""
+
+    probes: list[ProbeLine]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from gonogo.answers import BudgetCheck, DriftReport, Settlement, TrustReport
@@ -17,8 +17,7 @@ class Checks(Protocol):
 
     settings: Settings
 
-    @property
-    def clock(self) -> Callable[[], int]:
+    def clock(self) -> int:
         """Now in epoch milliseconds."""
         ...
 

@@ -69,7 +69,7 @@ class Gonogo(CheckMemory):
             until=until,
             detail=detail,
         )
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         mark, report = await self._drift(question)
         # A go changes nothing where no incident is open or suspected.
         idle = mark is not None and not mark.watched and report.verdict == "go"
@@ -111,7 +111,7 @@ class Gonogo(CheckMemory):
         from gonogo.answers.brief import briefly
         from gonogo.fallback.traffic import beside_route
 
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         mark, report = await self._trust(dependency, detail)
         asked = _given(dependency=dependency)
         # As for drift: a go changes nothing where no incident is open or suspected.
@@ -155,7 +155,7 @@ class Gonogo(CheckMemory):
         from gonogo.app.money_actions import check
         from gonogo.money.budget_request import BudgetRequest
 
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         if reserve:
             self.refuse_read_only("reserve money")
         request = BudgetRequest(
@@ -191,7 +191,7 @@ class Gonogo(CheckMemory):
         from gonogo.app.money_actions import renew_hold, settle
 
         self.refuse_read_only("settle a reservation")
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         asked = _given(reservation_id=reservation_id, actual_usd=actual_usd, renew=renew or None)
         book = renew_hold if renew else settle
         return await book(stores, reservation_id, actual_usd, asked=asked, now_ms=now_ms)
@@ -208,7 +208,7 @@ class Gonogo(CheckMemory):
             raise ParameterError(
                 f"observations has {len(observations)} items; send at most {OBSERVATIONS_MAX}."
             )
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         stated = self.settings.stated_timezone
         zone = None if stated is None else time_zone(stated)
         answer = await record_batch(stores.intake(), observations, now_ms=now_ms, zone=zone)
@@ -239,7 +239,7 @@ class Gonogo(CheckMemory):
         from gonogo.answers.brief import briefly
         from gonogo.fallback.ask import FallbackRequest, trigger_fallback
 
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         request = FallbackRequest(
             dependency=dependency,
             reason=reason,
@@ -261,7 +261,7 @@ class Gonogo(CheckMemory):
         """Say which target to call now; the same key gets the same target."""
         from gonogo.fallback.route import recommended_route
 
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         await stores.reconcile(dependency, now_ms=now_ms)
         return await recommended_route(
             stores.fallback,
@@ -287,7 +287,7 @@ class Gonogo(CheckMemory):
         from gonogo.answers.brief import briefly
         from gonogo.app.preflight import planned_work, run_preflight
 
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         work = planned_work(
             self,
             workload=workload,
@@ -325,7 +325,7 @@ class Gonogo(CheckMemory):
         """List the known dependencies, one line each."""
         from gonogo.views.listing import list_dependencies
 
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         return await list_dependencies(
             stores.telemetry,
             stores.decisions,
@@ -350,7 +350,7 @@ class Gonogo(CheckMemory):
         """
         from gonogo.views.listing import dependency_line
 
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         return await dependency_line(
             stores.telemetry, stores.decisions, self.settings, name, now_ms=now_ms
         )
@@ -370,7 +370,7 @@ class Gonogo(CheckMemory):
             dependency=dependency,
             status=status,
             incident_id=incident_id,
-            now_ms=self._clock(),
+            now_ms=self.clock(),
         )
 
     async def history(
@@ -388,7 +388,7 @@ class Gonogo(CheckMemory):
             traffic=await stores.traffic(),
             log=stores.decisions,
             settings=self.settings,
-            now_ms=self._clock(),
+            now_ms=self.clock(),
             days=days,
         )
 

@@ -16,10 +16,10 @@ from gonogo.errors import ActionRefused
 from gonogo.records import DAY_MS, BatchReport, Decision, Observation, RefusedRows, Rejection
 
 if TYPE_CHECKING:
+    from gonogo.fallback.conditions import ConfirmedBy
     from gonogo.fallback.promotion.ramp import PromotionOutcome
     from gonogo.fallback.reconcile import Reconciliation
     from gonogo.fallback.recover import RecoveryOutcome
-    from gonogo.fallback.rehearsed import ConfirmedBy
     from gonogo.ingest.batches import Reading
     from gonogo.ingest.load import LoadReport, Progress
     from gonogo.ingest.mapping import ColumnMap
@@ -48,17 +48,12 @@ class Maintenance(OpenStore):
         from gonogo.ingest.hour_cells.hours_load import load_files
 
         self.refuse_read_only("record observations")
-        intake, clock = (await self.stores()).intake(from_files=True), self._clock
+        intake, clock = (await self.stores()).intake(from_files=True), self.clock
         loaded = await load_files(
             paths, intake, mapping, self.settings, clock, stdin, reading, progress
         )
         loaded.notes += intake.notes
         return loaded
-
-    @property
-    def clock(self) -> Callable[[], int]:
-        """Now in epoch milliseconds, as everything here reads it."""
-        return self._clock
 
     async def record_evidence(
         self,
@@ -69,18 +64,18 @@ class Maintenance(OpenStore):
     ) -> BatchReport:
         """Write observations in stored units, as the actor or a writer; what was refused before is counted."""
         self.refuse_read_only("record observations")
-        intake, now_ms = (await self.stores()).intake(writer=writer), self._clock()
+        intake, now_ms = (await self.stores()).intake(writer=writer), self.clock()
         stored = await intake.record(observations, now_ms)
         intake.refuse([*refused, *stored.rejected], now_ms)
         return stored.refuse_left()
 
     async def refused_rows(self) -> list[RefusedRows]:
         """Count the rows refused on the way in within 30 days, by dependency, most refused first."""
-        return await (await self.stores()).refusals.recent(self._clock())
+        return await (await self.stores()).refusals.recent(self.clock())
 
     async def claim(self, work: str, holder: str, *, for_s: float) -> bool:
         """Claim work that only one process may do, or hold it longer; False: another holds it."""
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         until_ms = now_ms + round(for_s * 1000)
         return await stores.leases.claim(work, holder, now_ms=now_ms, until_ms=until_ms)
 
@@ -90,7 +85,7 @@ class Maintenance(OpenStore):
 
     async def watched(self) -> list[str]:
         """Name the duties that a running `gonogo watch` carries out now."""
-        return await (await self.stores()).leases.held(now_ms=self._clock())
+        return await (await self.stores()).leases.held(now_ms=self.clock())
 
     async def accept_baseline(
         self, dependency: str, *, start: str | None = None, end: str | None = None
@@ -104,7 +99,7 @@ class Maintenance(OpenStore):
         from gonogo.drift.acceptance import acceptance
 
         self.refuse_read_only("accept a baseline")
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         entry = await acceptance(
             stores.telemetry,
             stores.decisions,
@@ -125,7 +120,7 @@ class Maintenance(OpenStore):
         """A person's yes: carries the plan out; with a `reason` also past what stops agents."""
         from gonogo.fallback.ask import approve
 
-        ports, now_ms = (await self.stores()).fallback, self._clock()
+        ports, now_ms = (await self.stores()).fallback, self.clock()
         return await approve(
             ports, self.settings, plan_id, actor=self.actor, how=how, overrule=reason, now_ms=now_ms
         )
@@ -152,7 +147,7 @@ class Maintenance(OpenStore):
         from gonogo.answers.brief import briefly
         from gonogo.fallback.ask import FallbackRequest, promote
 
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         request = FallbackRequest(
             dependency, reason, share=share, idempotency_key=idempotency_key, actor=self.actor
         )
@@ -176,26 +171,26 @@ class Maintenance(OpenStore):
             plan_id=plan_id,
             undo=undo,
             actor=self.actor,
-            now_ms=self._clock(),
+            now_ms=self.clock(),
         )
 
     async def reconcile(self) -> list[Reconciliation]:
         """Make every route real again; what had to be done, a dependency each."""
         from gonogo.fallback.reconcile import reconcile
 
-        return await reconcile((await self.stores()).fallback, self.settings, now_ms=self._clock())
+        return await reconcile((await self.stores()).fallback, self.settings, now_ms=self.clock())
 
     async def recover(self) -> list[RecoveryOutcome]:
         """Look at every fallback in force: back by a stage, away again, or renewed."""
         from gonogo.fallback.recover import recover
 
-        return await recover((await self.stores()).fallback, self.settings, now_ms=self._clock())
+        return await recover((await self.stores()).fallback, self.settings, now_ms=self.clock())
 
     async def carry_promotions_on(self) -> list[PromotionOutcome]:
         """Look at every promotion under way: on by a stage, or back."""
         from gonogo.fallback.promotion.ramp import carry_on
 
-        return await carry_on((await self.stores()).fallback, self.settings, now_ms=self._clock())
+        return await carry_on((await self.stores()).fallback, self.settings, now_ms=self.clock())
 
     async def let_go(self) -> Removal:
         """Let old rows and unreferenced checks go, as configured; their rollups stay.
@@ -208,14 +203,14 @@ class Maintenance(OpenStore):
         self.refuse_read_only("let old rows go")
         stores = await self.stores()
         return await let_go(
-            stores.db, stores.decisions, days=self.settings.retention_days, now_ms=self._clock()
+            stores.db, stores.decisions, days=self.settings.retention_days, now_ms=self.clock()
         )
 
     async def compare(self, seconds: float) -> FigureComparison:
         """Compare all that can be derived with what is stored, for about so long; reads only."""
         from gonogo.store.repair import compare
 
-        database, now_ms = (await self.stores()).db, self._clock()
+        database, now_ms = (await self.stores()).db, self.clock()
         return await compare(database, has_time=spare_time(seconds), now_ms=now_ms)
 
     async def repair(self) -> FigureComparison:
@@ -228,7 +223,7 @@ class Maintenance(OpenStore):
 
         self.refuse_read_only("repair the store")
         stores = await self.stores()
-        return await mend(stores.db, stores.telemetry, self.settings, now_ms=self._clock())
+        return await mend(stores.db, stores.telemetry, self.settings, now_ms=self.clock())
 
     @as_meant
     async def hold_route(
@@ -251,14 +246,14 @@ class Maintenance(OpenStore):
             reason=reason,
             until=until,
             actor=self.actor,
-            now_ms=self._clock(),
+            now_ms=self.clock(),
         )
 
     async def tell(self, name: str | None = None) -> list[tuple[str, Step]]:
         """Tell people what is news, or the one receiver; what became of each page."""
         from gonogo.app.people import tell_people
 
-        return await tell_people(await self.stores(), name=name, now_ms=self._clock())
+        return await tell_people(await self.stores(), name=name, now_ms=self.clock())
 
     async def acknowledge(self, incident_id: str, *, alone: bool = False) -> IncidentList:
         """Say that a person has seen an incident and what is told on its page; all as they stand then.
@@ -271,7 +266,7 @@ class Maintenance(OpenStore):
         from gonogo.app.incident_actions import acknowledge_incident
 
         self.refuse_read_only("acknowledge an incident")
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         return await acknowledge_incident(stores, incident_id, alone=alone, now_ms=now_ms)
 
     async def resolve(self, incident_id: str, *, false_alarm: bool = False) -> IncidentList:
@@ -287,7 +282,7 @@ class Maintenance(OpenStore):
         from gonogo.incidents.by_hand import resolve
 
         self.refuse_read_only("resolve an incident")
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         hand = resolve(false_alarm=false_alarm)
         found = await changed_by_hand(stores, incident_id, hand, now_ms=now_ms)
         if false_alarm and any(signal.startswith("drift") for signal in found.bad_signals):
@@ -304,7 +299,7 @@ class Maintenance(OpenStore):
 
         stores = await self.stores()
         return await post_mortem(
-            stores.incidents, stores.decisions, incident_id, now_ms=self._clock()
+            stores.incidents, stores.decisions, incident_id, now_ms=self.clock()
         )
 
     async def verify_audit(self, kept: str | None = None) -> ChainCheck:
@@ -340,7 +335,7 @@ class Maintenance(OpenStore):
         from gonogo.incidents.change_events import recorded_changes
 
         log = (await self.stores()).decisions
-        until_ms = self._clock() + DAY_MS
+        until_ms = self.clock() + DAY_MS
         return (await recorded_changes(log, dependency, start_ms=0, end_ms=until_ms))[:limit]
 
     async def actions(self, limit: int = 50) -> list[Decision]:
@@ -362,7 +357,7 @@ class Maintenance(OpenStore):
             may_write=stores.log_is_writable and not self.settings.read_only,
             has_time=spare_time(SCRAPE_S),
             routes=stores.routes,
-            now_ms=self._clock(),
+            now_ms=self.clock(),
         )
 
     async def movements(self) -> AsyncGenerator[Movements]:
@@ -393,7 +388,7 @@ class Maintenance(OpenStore):
         Raises:
             StoreError: the target is there already or cannot be written.
         """
-        return await (await self.stores()).db.backup(to, now_ms=self._clock())
+        return await (await self.stores()).db.backup(to, now_ms=self.clock())
 
     def refuse_read_only(self, action: str) -> None:
         """Refuse an action in a read-only process, by an ActionRefused that says what to do."""

@@ -56,7 +56,7 @@ class CheckMemory(Maintenance):
         from gonogo.hours.periods import check_until
         from gonogo.trust.writers import doubts_about
 
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         if question.until is not None:
             check_until(question.until, zone=self.settings.timezone, now_ms=now_ms)
         mark = await stores.telemetry.mark(question.dependency)
@@ -97,7 +97,7 @@ class CheckMemory(Maintenance):
     ) -> tuple[Mark | None, TrustReport]:
         from gonogo.trust.trust_check import check_trust
 
-        stores, now_ms = await self.stores(), self._clock()
+        stores, now_ms = await self.stores(), self.clock()
         if dependency is None:
             return None, await self._fleet(stores, detail, now_ms)
         mark = await stores.telemetry.mark(dependency)
@@ -155,7 +155,7 @@ class CheckMemory(Maintenance):
         from gonogo.money.scopes import budget_fills
 
         stores = await self.stores()
-        traffic, now_ms = await stores.traffic(), self._clock()
+        traffic, now_ms = await stores.traffic(), self.clock()
         return await budget_fills(stores.ledger, self.settings, traffic, now_ms=now_ms)
 
     async def budget_names(self) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from gonogo.config.edits import ConfigFile
+from gonogo.config import ConfigFile
 from gonogo.errors import StoreError
 from gonogo.records import Decision
 from gonogo.settings import Settings
@@ -58,8 +58,8 @@ class OpenStore:
         self._opening = anyio.Lock()
         self._process = os.getpid()
 
-    def _clock(self) -> int:
-        """Now, by the store's clock where this machine's is another."""
+    def clock(self) -> int:
+        """Now in epoch milliseconds, by the store's clock where this machine's is another."""
         return self._given_clock() + (0 if self._stores is None else self._stores.db.skew_ms())
 
     @property
@@ -119,8 +119,8 @@ class OpenStore:
         before, self.settings = self.settings, edited
         self._forget()
         if self._stores is not None:
-            self._stores = reconfigured(self._stores, edited, clock=self._clock)
-            await log_change(self._stores, before, now_ms=self._clock())
+            self._stores = reconfigured(self._stores, edited, clock=self.clock)
+            await log_change(self._stores, before, now_ms=self.clock())
 
     def _forget(self) -> None:
         """Drop what earlier answers left that rests on the configuration."""
@@ -128,7 +128,7 @@ class OpenStore:
     async def _open(self) -> Stores:
         from gonogo.app.parts import open_stores
 
-        return await open_stores(self.settings, actor=self.actor, clock=self._clock)
+        return await open_stores(self.settings, actor=self.actor, clock=self.clock)
 
 
 def reconfigured(stores: Stores, settings: Settings, *, clock: Callable[[], int]) -> Stores:

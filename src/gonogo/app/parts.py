@@ -41,8 +41,7 @@ from gonogo.store.postgres.address import is_address, shown
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.ledger import SqliteLedger
 from gonogo.store.sqlite.lock import FileLock
-from gonogo.views.decision_log import ENTROPY_BITS, entry_of, id_of, with_id
-from gonogo.views.evidence import evidence_of
+from gonogo.views.decision_log import ENTROPY_BITS, entry_of, evidence_of, id_of, with_id
 
 if TYPE_CHECKING:
     from gonogo.app.new_names import NewNames

@@ -12,21 +12,23 @@ from functools import partial
 import anyio
 
 from gonogo.answers import IncidentList, PromotionLine, TargetShare, WaitingPlan, rfc3339
-from gonogo.app.budget_notices import BUDGET_SUBJECTS, budget_notices, budget_over
-from gonogo.app.parts import Stores
-from gonogo.app.shift_notices import (
+from gonogo.app.other_notices import (
+    BUDGET_SUBJECTS,
     ME,
     SHIFT,
+    budget_notices,
+    budget_over,
     drift_verdicts,
     notice_of,
     shift_notices,
     shift_over,
 )
+from gonogo.app.parts import Stores
 from gonogo.clock import is_recent
 from gonogo.errors import ConfigError, ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import told_targets
-from gonogo.fallback.promotion.promotion_news import PromotionNews, promotion_news
+from gonogo.fallback.promotion.promotion_report import PromotionNews, promotion_news
 from gonogo.fallback.promotion.promotion_state import promotion_state
 from gonogo.http.signatures import ApprovalLink, link_of
 from gonogo.incidents.handle import get_incidents

@@ -11,7 +11,7 @@ from gonogo.app.check_ports import Checks, Detail
 from gonogo.app.parts import Stores
 from gonogo.app.preflight_verdict import PartReport, compose_preflight, for_unstated_calls
 from gonogo.errors import ParameterError, UnknownTarget, plain
-from gonogo.fallback.rehearsed import last_drill, told
+from gonogo.fallback.conditions import last_drill, told
 from gonogo.ports.routes import UNMEASURED, Route, split_version
 
 DEPENDENCIES_MAX = 100

@@ -12,7 +12,7 @@ from gonogo.errors import ParameterError
 from gonogo.text.answer_text import question
 
 if TYPE_CHECKING:
-    from gonogo.fallback.rehearsed import ConfirmedBy
+    from gonogo.fallback.conditions import ConfirmedBy
 
 group = typer.Typer()
 

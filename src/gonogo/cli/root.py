@@ -27,8 +27,8 @@ from gonogo.cli import (
     watch_command,
 )
 from gonogo.cli.command import START, Common, ConfigOption, JsonOption, StoreOption
-from gonogo.cli.command_place import command_place
 from gonogo.cli.doctor import doctor_command
+from gonogo.config.early_options import command_place
 from gonogo.errors import ParameterError, plain
 
 _NO_COMMAND = re.compile("No such command '([^']+)'")

@@ -31,9 +31,7 @@ class Onlooker(Gonogo):
     async def _open(self) -> Stores:
         from gonogo.app.parts import open_stores
 
-        return await open_stores(
-            self.settings, actor=self.actor, clock=self._clock, looks_only=True
-        )
+        return await open_stores(self.settings, actor=self.actor, clock=self.clock, looks_only=True)
 
 
 async def serve_dashboard(app: Gonogo, place: Place, *, say: Callable[[str], None]) -> None:

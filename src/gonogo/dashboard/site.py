@@ -24,9 +24,8 @@ from gonogo.app import Gonogo
 from gonogo.dashboard.approval_page import approval_route
 from gonogo.dashboard.questions import Answers, question_of
 from gonogo.errors import GonogoError
-from gonogo.http.guard import Place, bearer, holds, refusal
+from gonogo.http.guard import Place, bearer, holds, refusal, status_of
 from gonogo.http.signatures import PATH as LINKED
-from gonogo.http.status import status_of
 from gonogo.panel import inline_hash, panel_html, stream_script
 from gonogo.settings import Settings
 

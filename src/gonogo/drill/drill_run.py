@@ -24,13 +24,13 @@ from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.baseline import BASELINE_DECISION
 from gonogo.drill.golden_runs import RUNS_MIN, runs_seen
 from gonogo.drill.healthy_history import SOURCE_DAYS_MAX, HealthyHistory, read_past, refuse_thin
-from gonogo.drill.mix_move import MixMove, mix_move
 from gonogo.drill.played_budgets import covering, covers_cost
 from gonogo.drill.rehearsal import rehearse
 from gonogo.drill.sandbox import sandboxed
+from gonogo.drill.scenarios import MixMove, mix_move
 from gonogo.drill.trial import Trial, TrialInputs
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
-from gonogo.fallback.rehearsed import DRILL
+from gonogo.fallback.conditions import DRILL
 from gonogo.money.scopes import matched
 from gonogo.ports.routes import UNMEASURED, split_version
 from gonogo.records import DAY_MS, HOUR_MS, Dependency

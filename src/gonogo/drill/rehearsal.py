@@ -16,8 +16,7 @@ from gonogo.drill.replayed_hours import CANDIDATE
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.sandbox import RecordedActuator, RecordedReceiver, Rehearsal
 from gonogo.drill.scenarios import CANDIDATE_POINTS, SCENARIOS, SEEN, Harm, Scenario
-from gonogo.drill.trial import Trial, TrialInputs
-from gonogo.drill.trial_outcome import FinalState, nobody_could_know, sum_up
+from gonogo.drill.trial import FinalState, Trial, TrialInputs, nobody_could_know, sum_up
 from gonogo.errors import ActionRefused
 from gonogo.incidents.telling import tell
 from gonogo.ports.routes import split_version

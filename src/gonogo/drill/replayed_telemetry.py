@@ -19,7 +19,7 @@ from gonogo.drill import replayed_hours as rollup
 from gonogo.drill.golden_runs import GoldenRuns
 from gonogo.drill.healthy_history import HealthyHistory
 from gonogo.drill.replayed_calls import ReplayedCalls
-from gonogo.drill.replayed_costs import newest_costs, newest_durations
+from gonogo.drill.replayed_hours import newest_costs, newest_durations
 from gonogo.drill.unplayed_reads import UnplayedReads
 from gonogo.errors import ActionRefused
 from gonogo.hours.counts import (

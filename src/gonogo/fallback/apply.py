@@ -24,6 +24,7 @@ from gonogo.answers import (
 from gonogo.clock import is_recent
 from gonogo.errors import ActionRefused, plain
 from gonogo.fallback.conditions import (
+    Approval,
     blocking,
     circles,
     flap_damping,
@@ -32,9 +33,8 @@ from gonogo.fallback.conditions import (
     refuse_blocked,
 )
 from gonogo.fallback.fallback_ports import FallbackPorts
+from gonogo.fallback.fallback_words import TOOL, switch_result
 from gonogo.fallback.plan import LEASE_MS, actuators_of, told_targets
-from gonogo.fallback.rehearsed import Approval
-from gonogo.fallback.switch_result import TOOL, switch_result
 from gonogo.fallback.traffic import LEFT_SHARE_MAX
 from gonogo.incidents.along_route import note_route
 from gonogo.ports.actuators import Actuator, Step

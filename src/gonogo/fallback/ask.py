@@ -9,7 +9,16 @@ from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
 from gonogo.border.characters import NAME_CHARS_MAX
 from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget, plain
 from gonogo.fallback.apply import carry_out, refuse_stale, replayed
-from gonogo.fallback.conditions import approval_of, blocking, refuse_blocked
+from gonogo.fallback.conditions import (
+    POLICIES,
+    Approval,
+    ConfirmedBy,
+    approval_of,
+    askers,
+    blocking,
+    is_approved,
+    refuse_blocked,
+)
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import (
     judged_answer,
@@ -20,14 +29,9 @@ from gonogo.fallback.fallback_words import (
 )
 from gonogo.fallback.judgement import SwitchJudgement, judge_switch
 from gonogo.fallback.plan import REASON_CHARS_MAX, Proposal, propose
-from gonogo.fallback.promotion.promotion_plan import (
-    POLICIES,
-    promotion_checks,
-    propose_promotion,
-)
+from gonogo.fallback.promotion.promotion_plan import promotion_checks, propose_promotion
 from gonogo.fallback.promotion.promotion_report import promotion_report
 from gonogo.fallback.promotion.ramp import carry_on
-from gonogo.fallback.rehearsed import BY_HAND, OUT_OF_BAND, Approval, ConfirmedBy, askers
 from gonogo.fallback.way_back import propose_undo, refuse_other
 from gonogo.ports.routes import Plan, Route, primary_route
 from gonogo.settings import Policy, Settings
@@ -222,7 +226,7 @@ async def apply_fallback(
     plan = await _judged_again(ports, settings, plan, route, request.actor, now_ms)
     approval = _approval(settings, plan)
     refuse_blocked(plan.id, blocking(plan.checks, request.confirmed_by, request.overrule))
-    if not _is_approved(approval, request.confirmed_by):
+    if not is_approved(approval, request.confirmed_by):
         return pending_answer(plan, approval, now_ms)
     return await carry_out(ports, settings, plan, go)
 
@@ -311,7 +315,7 @@ async def undo(
     kept = replace(kept, checks=plan.checks, answer=now)
     if kept.state == "planned":
         refuse_blocked(kept.id, blocking(kept.checks, request.confirmed_by, request.overrule))
-    if kept.state == "planned" and not _is_approved(proposal.approval, request.confirmed_by):
+    if kept.state == "planned" and not is_approved(proposal.approval, request.confirmed_by):
         return pending_answer(kept, proposal.approval, now_ms)
     return await carry_out(ports, settings, kept, go)
 
@@ -368,13 +372,6 @@ def _approval(settings: Settings, plan: Plan) -> Policy:
     """The stricter of what the plan said and what is configured by now."""
     now = settings.dependency(plan.dependency).fallback_policy
     return max(plan.approval, now, key=POLICIES.index)
-
-
-def _is_approved(approval: Policy, confirmed_by: ConfirmedBy | None) -> bool:
-    if approval == "confirm":
-        return confirmed_by is not None
-    hands = OUT_OF_BAND if approval == "person" else ("elicited", *BY_HAND)
-    return approval == "allow" or confirmed_by in hands
 
 
 def _refuse_denied(settings: Settings, plan: Plan, approval: Policy) -> None:

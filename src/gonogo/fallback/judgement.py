@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from gonogo.fallback.conditions import (
     flap_damping,
     home_is_ill,
+    last_drill,
     not_held,
     on_ladder,
     rate_limit,
+    rehearsed,
     target_incidents,
     target_is_better,
     target_is_well,
@@ -23,7 +25,6 @@ from gonogo.fallback.conditions import (
 )
 from gonogo.fallback.drawn_budgets import drawn_budgets
 from gonogo.fallback.fallback_ports import FallbackPorts
-from gonogo.fallback.rehearsed import last_drill, rehearsed
 from gonogo.ports.routes import Check, Route, Weight, grown
 from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.ports.target_health import Assessment

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from gonogo.clock import is_recent
 from gonogo.fallback.apply import bring_about, complete
+from gonogo.fallback.conditions import Approval
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.plan import actuators_of
-from gonogo.fallback.rehearsed import Approval
 from gonogo.ports.actuators import Step
 from gonogo.ports.routes import Route
 from gonogo.records import Decision

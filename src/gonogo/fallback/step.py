@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from gonogo.errors import ActionRefused
 from gonogo.fallback.apply import carry_out
-from gonogo.fallback.conditions import blocking
+from gonogo.fallback.conditions import Approval, blocking
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import plan_answer, plan_of
 from gonogo.fallback.plan import Proposal, effects, valid_ms
-from gonogo.fallback.rehearsed import Approval
 from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import Check, Recovery, Route, Weight
 from gonogo.settings import Policy, Settings

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
-from gonogo.fallback.conditions import approval_of
+from gonogo.fallback.conditions import approval_of, askers
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.judgement import judge_switch
 from gonogo.fallback.plan import Proposal, effects, valid_ms
-from gonogo.fallback.rehearsed import askers
 from gonogo.ports.routes import WHOLE, Plan, Route, Weight
 from gonogo.settings import Settings
 

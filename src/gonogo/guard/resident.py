@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gonogo.config.edits import ConfigFile
+from gonogo.config import ConfigFile
 from gonogo.errors import StoreError
 from gonogo.guard.hook_forms import Ruling, UnreadableCall, called_name, stopped
 from gonogo.guard.ruling import GOES_ON, not_asked, ruling_of, why_not_asked

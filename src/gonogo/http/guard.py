@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gonogo.border.foreign import whole
-from gonogo.errors import ParameterError, plain
+from gonogo.errors import GonogoError, ParameterError, UnknownTarget, plain
 
 PORT_MAX = 65_535
 
@@ -125,3 +125,14 @@ def bearer(headers: Mapping[str, str]) -> str | None:
     """The bearer token of a request."""
     scheme, _, value = headers.get("authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" and value else None
+
+
+def status_of(error: GonogoError) -> int:
+    """404: what is named is not there; 400: it is asked in a wrong way; else 503: it may work later."""
+    match error:
+        case UnknownTarget():
+            return 404
+        case ParameterError():
+            return 400
+        case _:
+            return 503

@@ -18,8 +18,15 @@ from gonogo.app import Gonogo
 from gonogo.app.incident_actions import record_change
 from gonogo.app.taking_back import forget
 from gonogo.errors import GonogoError, ParameterError, UnknownTarget
-from gonogo.http.guard import Place, bearer, holds, listening_socket, refusal, refuse_without_token
-from gonogo.http.status import status_of
+from gonogo.http.guard import (
+    Place,
+    bearer,
+    holds,
+    listening_socket,
+    refusal,
+    refuse_without_token,
+    status_of,
+)
 from gonogo.ingest.otlp.collect import Batch, Collector, metrics_run
 from gonogo.ingest.otlp.stated_changes import change_of_json
 from gonogo.ingest.otlp.wire import (

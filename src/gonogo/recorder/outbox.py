@@ -251,7 +251,7 @@ class Outbox:
     async def _open(self) -> Stores:
         open_stores = _load()
         settings = self._settings()
-        from gonogo.config.edits import ConfigFile
+        from gonogo.config import ConfigFile
 
         self._config_file = ConfigFile(settings)
         _refuse_read_only(settings)

@@ -1,15 +1,19 @@
-"""The decision log as callers meet it: its ids, and the entry that an answer becomes."""
+"""The decision log as callers meet it: its ids, the entry that an answer becomes, and the evidence that a plan keeps there."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TypeVar
+from functools import partial
+from typing import Protocol, TypeVar
 
 from gonogo.answers import Answer, BudgetCheck, DriftReport, PreflightReport, TrustReport
 from gonogo.errors import UnknownTarget
+from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.telemetry import DecisionLog
+from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import Decision
+from gonogo.settings import Settings
 from gonogo.text.answer_text import as_json
 
 # Crockford's base 32: in ASCII order, so that ids sort as their times do; no I, L, O, U.
@@ -89,3 +93,41 @@ def entry_of(
 def with_id(answer: Answered, entry_id: str) -> Answered:
     """The answer, naming the log entry that holds it."""
     return answer.model_copy(update={"decision_id": entry_id})
+
+
+class Evidence(SignalTelemetry, TrustTelemetry, Protocol):
+    """The reads that drift and trust reports are made from."""
+
+
+async def evidence_of(
+    telemetry: Evidence, log: DecisionLog, settings: Settings, dependency: str, *, now_ms: int
+) -> str:
+    """The whole drift and trust reports as a JSON object; an empty one where nothing is recorded.
+
+    A switch changes what is observed afterwards, and late outcomes what was observed before: this
+    is what could be known when it was decided.
+    """
+    from gonogo.drift.drift_check import check_drift
+    from gonogo.drift.finding import DriftQuestion
+    from gonogo.trust.trust_check import check_trust
+    from gonogo.trust.writers import doubts_about
+
+    if await telemetry.dependency(dependency) is None:
+        return "{}"
+    question = DriftQuestion(dependency=dependency, detail="full")
+    drift = await check_drift(
+        telemetry,
+        log,
+        settings,
+        question,
+        now_ms=now_ms,
+        doubts=partial(doubts_about, telemetry, settings, dependency, now_ms=now_ms),
+    )
+    trust = await check_trust(
+        telemetry, log, settings, dependency=dependency, now_ms=now_ms, detail="full"
+    )
+    return json.dumps({"drift": _object(drift), "trust": _object(trust)})
+
+
+def _object(answer: Answer) -> object:
+    return answer.model_dump(by_alias=True, exclude_none=True, mode="json")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import (
+    POLICIES,
     approval_of,
     flap_damping,
     not_held,
@@ -39,9 +40,6 @@ from gonogo.records import HOUR_MS, Dependency, HourCounts
 from gonogo.routes.sticky_keys import chosen_salt
 from gonogo.settings import Policy, Settings
 from gonogo.text.forms import share_text
-
-# The strictest last.
-POLICIES: tuple[Policy, ...] = ("allow", "confirm", "ask", "person", "deny")
 
 
 async def propose_promotion(

@@ -13,20 +13,25 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gonogo.clock import is_recent
+from gonogo.errors import plain
 from gonogo.fallback.apply import PROMOTE
+from gonogo.fallback.conditions import POLICIES
 from gonogo.fallback.fallback_ports import FallbackPorts
-from gonogo.fallback.promotion.own_word import told_own_word
-from gonogo.fallback.promotion.promotion_plan import POLICIES, promotion_checks, split_of
+from gonogo.fallback.promotion.promotion_plan import promotion_checks, split_of
 from gonogo.fallback.promotion.promotion_state import told_difference, told_evidence, told_worse
 from gonogo.fallback.promotion.trial_reading import TrialReading, read_trial
 from gonogo.fallback.step import take_step
 from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import WHOLE, Route, Weight
+from gonogo.ports.telemetry import Telemetry
+from gonogo.records import HOUR_MS, HourCounts
 from gonogo.settings import Policy, Settings
-from gonogo.text.forms import share_text
+from gonogo.text.forms import actor_name, share_text
 
 # Evidence comes by the hour; a question about a route must not wait for it each time.
 LOOKED_AT_EVERY_MS = 60_000
+# Of the calls of a trial, a part that is too small to hide a drop that a stage has to exclude.
+OWN_SHARE_MAX = 0.05
 
 Move = Literal["advance", "back", "ask", "wait"]
 
@@ -136,7 +141,7 @@ async def _advanced(
     )
     after = split_of(made, share)
     reason = f"{made.version} gets {share_text(share / WHOLE)}: {told_evidence(reading)}"
-    own_word = await told_own_word(ports.telemetry, made, route.dependency)
+    own_word = await _told_own_word(ports.telemetry, made, route.dependency)
     reason += f"; {own_word}" if own_word else ""
     outcome = PromotionOutcome(route.dependency, "advance", reason)
     strictest: Policy = max(made.policy, "person" if own_word else "allow", key=POLICIES.index)
@@ -191,3 +196,34 @@ async def _step(
         promotes=made,
         now_ms=now_ms,
     )
+
+
+async def _told_own_word(telemetry: Telemetry, made: Promotion, dependency: str) -> str | None:
+    """Say that more than a twentieth of a version's calls in the trial were recorded by who asked for it.
+
+    Nobody's own word carries a candidate on. None where it is less.
+    """
+    if not made.asked_by:
+        return None
+    from gonogo.hours.counts import hours_where
+
+    begun = made.stages[0][0] // HOUR_MS
+    calls, theirs = dict[str | None, int](), dict[str | None, int]()
+    for name in (dependency, made.shadow):
+        if name and await telemetry.dependency(name) is not None:
+            of_all = await telemetry.hours(name, start_hour=begun)
+            part = await telemetry.recorded_by(name, made.asked_by, since_ms=begun * HOUR_MS)
+            _add(calls, of_all)
+            _add(theirs, hours_where(part, part.hour >= begun))
+    for version in (made.version, made.current):
+        n, of = theirs.get(version, 0), calls.get(version, 0)
+        if n > OWN_SHARE_MAX * of:
+            who = plain(" and ".join(map(actor_name, made.asked_by)), 80)
+            told = version or "those without a version"
+            return f"{who}, who asked for it, recorded {n:,} of {of:,} calls of {told}: a person decides"
+    return None
+
+
+def _add(sums: dict[str | None, int], counts: HourCounts) -> None:
+    for at, version in enumerate(counts.versions):
+        sums[version] = sums.get(version, 0) + int(counts.n[counts.version == at].sum())
