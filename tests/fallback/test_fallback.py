@@ -301,7 +301,7 @@ async def test_what_the_person_is_asked_is_found_without_changing_anything(w: Wo
     """The resolver may run many times: it reads, and asks only where a yes would help."""
 
     async def asked(**wanted: str) -> FallbackPlan | None:
-        return await plan_to_approve(w.ports, w.settings, dependency="m", now_ms=w.now_ms, **wanted)
+        return await plan_to_approve(w.configured, dependency="m", now_ms=w.now_ms, **wanted)
 
     plan = await w.plan()
     assert [(await asked(plan_id=plan.plan_id)) is not None for _ in range(3)] == [True] * 3
@@ -374,8 +374,8 @@ async def test_undone_undos_do_not_nest_their_reasons(w: World) -> None:
 
 async def test_a_call_that_goes_to_the_primary_names_it_once(w: World) -> None:
     """The name twice in "Call m for m" says nothing."""
-    told = await get_route(w.ports, w.settings, dependency="m", now_ms=w.now_ms)
+    told = await get_route(w.configured, dependency="m", now_ms=w.now_ms)
     assert told.summary.startswith("Call m (100% of its traffic)")
     await w.switched()
-    told = await get_route(w.ports, w.settings, dependency="m", now_ms=w.now_ms)
+    told = await get_route(w.configured, dependency="m", now_ms=w.now_ms)
     assert told.summary.startswith("Call v2 for m (100% of its traffic)")

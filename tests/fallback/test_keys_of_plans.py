@@ -30,7 +30,7 @@ async def test_keys_make_planning_and_applying_idempotent(w: World) -> None:
     result = await w.apply(plan.plan_id, idempotency_key="k")
     assert isinstance(result, FallbackResult)
     request = FallbackRequest("m", reason="it got worse", idempotency_key="k")
-    again = await trigger_fallback(w.ports, w.settings, request, now_ms=w.now_ms)
+    again = await trigger_fallback(w.configured, request, now_ms=w.now_ms)
     assert isinstance(again, FallbackResult)
     assert (again.audit_id, again.replayed) == (result.audit_id, True)
     for other in ({"to": "rules:basic"}, {"share": 0.5}, {"reason": "something else"}):

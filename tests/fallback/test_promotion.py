@@ -44,7 +44,7 @@ async def test_an_equal_version_gets_all_calls_stage_by_stage_and_all_of_it_is_l
         report = await m.report()
         assert report.verdict == "go"
         ports = (await m.app.stores()).fallback
-        [told] = await promotion_news(ports, m.app.settings, now_ms=m.now[0])
+        [told] = await promotion_news(ports, now_ms=m.now[0])
         assert (told.status, f"{told.why}.") == ("done", report.summary)
         assert await m.app.carry_promotions_on() == []
         entries = await m.app.decisions(kind="promote", limit=50)

@@ -165,7 +165,7 @@ async def test_a_fallback_that_is_due_is_tested_again_and_never_reverted(w: Worl
     assert await share(w) == 100
     asked = PartVerdict("drift", "go", w.now_ms)
     w.ports.decisions.say(dict.fromkeys(w.settings.dependency("m").fallback, asked))
-    answer = await get_route(w.ports, w.settings, dependency="m", key="k", now_ms=w.now_ms)
+    answer = await get_route(w.configured, dependency="m", key="k", now_ms=w.now_ms)
     assert answer.verdict == "caution"
     assert "renewed 3 of 3 times; it is due for another look" in answer.why
 

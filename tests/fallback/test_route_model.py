@@ -101,9 +101,7 @@ class RouteMachine(Machine):
         """A plan changes nothing."""
         wanted = FallbackRequest("m", "it fell", to, share, idempotency_key=key)
         with suppress(ActionRefused, ParameterError):
-            plan = self.do(
-                plan_fallback(self.w.ports, self.w.settings, wanted, now_ms=self.w.now_ms)
-            )
+            plan = self.do(plan_fallback(self.w.configured, wanted, now_ms=self.w.now_ms))
             if isinstance(plan, FallbackPlan):
                 self.plans.append(plan.plan_id)
             else:  # the key was used, and carried out

@@ -56,7 +56,7 @@ def run(w: World, monkeypatch: pytest.MonkeyPatch) -> Running:
 
 async def is_due(w: World) -> bool:
     """Whether the route's fallback is due for another look."""
-    answer = await get_route(w.ports, w.settings, dependency="m", now_ms=w.now_ms)
+    answer = await get_route(w.configured, dependency="m", now_ms=w.now_ms)
     assert answer.expires_at is not None
     due = "due for another look" in answer.why
     assert due == (answer.as_of >= answer.expires_at)

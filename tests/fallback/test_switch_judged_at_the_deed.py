@@ -13,6 +13,7 @@ from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.app import Gonogo
 from gonogo.errors import ActionRefused, UnknownTarget
 from gonogo.settings import BudgetSettings, DependencySettings, Policy, Settings
+from reconfigured_app import configure
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +80,7 @@ class Night:
         """Configure a dependency anew, as a restart would."""
         own = replace(self.app.settings.dependency(name), fallback_policy=policy, **wanted)  # type: ignore[arg-type]
         known = {**self.app.settings.dependencies, name: own}
-        self.app.settings = replace(self.app.settings, dependencies=MappingProxyType(known))
+        configure(self.app, replace(self.app.settings, dependencies=MappingProxyType(known)))
 
 
 @pytest.fixture

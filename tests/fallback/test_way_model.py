@@ -20,6 +20,7 @@ from gonogo.records import HOUR_MS, Decision
 from gonogo.settings import DependencySettings, Policy, Settings
 from lives_counted import COUNTED
 from machine import Machine
+from reconfigured_app import configure
 from way_judge import Traffic, circle
 
 MONDAY = 1_780_272_000_000
@@ -124,7 +125,7 @@ class WayMachine(Machine):
         for app in (self.serving, *self.agents):
             own = dict(app.settings.dependencies)
             own[name] = replace(own[name], fallback_policy=policy)
-            app.settings = replace(app.settings, dependencies=own)
+            configure(app, replace(app.settings, dependencies=own))
 
     # What agents do.
 

@@ -13,6 +13,7 @@ from gonogo.routes.split import key_place
 from gonogo.routes.sticky_keys import effective_keys, fitting_salt
 from gonogo.routing import RouteReader
 from promotion_world import HOUR, Lives, lives
+from reconfigured_app import configure
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +68,7 @@ async def test_a_fallback_leaves_somebody_on_the_primary_and_a_promotion_gives_s
     users = [f"user-{at}" for at in range(30)]
     async with lives(tmp_path) as m:
         own = replace(m.app.settings.dependency("m"), route_key="user", fallback=("rules:basic",))
-        m.app.settings = replace(m.app.settings, dependencies={"m": own})
+        configure(m.app, replace(m.app.settings, dependencies={"m": own}))
         unknown = await m.planned()
         assert "no user is known of the last week" in str(unknown.way_back)
         await _called_by(m, users)
@@ -102,7 +103,7 @@ async def test_an_a_b_test_counts_by_the_key_that_keeps_its_version(
     """The interval is that of twelve users, not of their hundreds of calls; of one who is nearly all there is none."""
     async with lives(tmp_path) as m:
         own = replace(m.app.settings.dependency("m"), route_key="user")
-        m.app.settings = replace(m.app.settings, dependencies={"m": own})
+        configure(m.app, replace(m.app.settings, dependencies={"m": own}))
         plan = await m.planned(share=0.5, at_once=True)
         await m.app.approve(plan.plan_id, "a test of two")
         rows = []
@@ -121,7 +122,7 @@ async def test_an_a_b_test_counts_by_the_key_that_keeps_its_version(
         report = await m.report()
         assert told in report.summary
         own = replace(m.app.settings.dependency("m"), route_key=None)
-        m.app.settings = replace(m.app.settings, dependencies={"m": own})
+        configure(m.app, replace(m.app.settings, dependencies={"m": own}))
         by_call = await m.report()
     assert by_call.interval95 is not None
     if heavy > 1:

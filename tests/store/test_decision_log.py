@@ -24,7 +24,6 @@ from gonogo.store import engine
 from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.sqlite.database import Database
-from gonogo.text.answer_text import as_json
 from gonogo.views.decision_log import ENTROPY_BITS, find_decision, id_of
 
 pytestmark = pytest.mark.anyio
@@ -297,7 +296,7 @@ async def test_a_score_was_first_told_by_a_check_of_its_own_or_a_fleet_that_list
     scored = [replace(check(i), kind="get_trust_score_health") for i in range(6)]
     seen = [
         check(1),
-        replace(scored[2], dependency=None, answer=as_json(fleet)),
+        replace(scored[2], dependency=None, answer=fleet.as_json()),
         replace(scored[3], dependency="m%"),
         scored[4],
         replace(scored[5], answer='{"said":"other"}'),

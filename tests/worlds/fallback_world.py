@@ -143,10 +143,15 @@ class World:
     incidents: StoredIncidents
     now_ms: int = NOW
 
+    @property
+    def configured(self) -> FallbackPorts:
+        """The ports under the settings as the test has them by now."""
+        return replace(self.ports, settings=self.settings)
+
     async def plan(self, **wanted: object) -> FallbackPlan:
         """Plan a fallback of the dependency `m`."""
         request = replace(FallbackRequest("m", reason="it got worse"), **wanted)  # type: ignore[arg-type]
-        answer = await trigger_fallback(self.ports, self.settings, request, now_ms=self.now_ms)
+        answer = await trigger_fallback(self.configured, request, now_ms=self.now_ms)
         assert isinstance(answer, FallbackPlan)
         return answer
 
@@ -156,14 +161,14 @@ class World:
         """Carry a plan out."""
         request = FallbackRequest("m", plan_id=plan_id, confirmed_by=confirmed_by)
         request = replace(request, **wanted)  # type: ignore[arg-type]
-        return await trigger_fallback(self.ports, self.settings, request, now_ms=self.now_ms)
+        return await trigger_fallback(self.configured, request, now_ms=self.now_ms)
 
     async def undo(
         self, audit_id: str, confirmed_by: ConfirmedBy | None = "elicited"
     ) -> FallbackResult | FallbackPlan:
         """Take an action back."""
         request = FallbackRequest("m", undo=audit_id, confirmed_by=confirmed_by)
-        return await trigger_fallback(self.ports, self.settings, request, now_ms=self.now_ms)
+        return await trigger_fallback(self.configured, request, now_ms=self.now_ms)
 
     async def switched(self, **wanted: object) -> FallbackResult:
         """Plan and carry out."""
@@ -175,8 +180,7 @@ class World:
     async def approved(self, plan_id: str, overrule: str | None = None) -> FallbackResult:
         """A person's yes at the terminal, with a reason past what stops agents."""
         return await approve(
-            self.ports,
-            self.settings,
+            self.configured,
             plan_id,
             actor="person:kim",
             overrule=overrule,
@@ -185,17 +189,16 @@ class World:
 
     async def reconciled(self) -> list[Reconciliation]:
         """Whoever comes next puts things right."""
-        return await reconcile(self.ports, self.settings, now_ms=self.now_ms)
+        return await reconcile(self.configured, now_ms=self.now_ms)
 
     async def recovered(self) -> list[RecoveryOutcome]:
         """What the watch does each minute."""
-        return await recover(self.ports, self.settings, now_ms=self.now_ms)
+        return await recover(self.configured, now_ms=self.now_ms)
 
     async def held(self, reason: str | None, until: str | None = None) -> Route:
         """A person holds the route, or lets it go."""
         return await hold_route(
-            self.ports,
-            self.settings,
+            self.configured,
             "m",
             reason=reason,
             until=until,
@@ -247,6 +250,7 @@ async def world(
         incidents=incidents,
         health=health,
         actuators=actuators if actuators is not None else {"routes": file},
+        settings=settings,
         new_id=lambda: id_of(NOW << ENTROPY_BITS | secrets.randbits(ENTROPY_BITS)),
     )
     try:

@@ -13,11 +13,12 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from gonogo.answers import Answer
 from gonogo.app import Gonogo
@@ -28,7 +29,6 @@ from gonogo.coherence import (
     Exchange,
     Moment,
     disagreements,
-    heard,
     moment_disagreements,
 )
 from gonogo.coherence.rules import rules_of
@@ -189,9 +189,15 @@ def overhear(arguments: Sequence[str], stdout: str, status: int) -> None:
         assert status == VERDICT_EXIT.get(verdict, status), stdout
 
 
-def _read(tool: str, wire: Mapping[str, object], **rest: Any) -> None:  # noqa: ANN401 - as `heard`
+def _read(tool: str, wire: Mapping[str, object], **rest: Any) -> None:  # noqa: ANN401 - fields of an `Exchange`
     try:
-        said = heard(tool, wire, **rest)
+        answer = _reader(tool).validate_python(wire)
     except ValidationError as error:
         raise AssertionError(f"not an answer of {tool}: {error}") from error
-    ORACLE.hear(said)
+    ORACLE.hear(Exchange(answer, tool=tool, wire=wire, **rest))
+
+
+@cache
+def _reader(tool: str) -> TypeAdapter[Answer]:
+    [answer] = [d.answer for d in DEFINITIONS if d.name == tool]
+    return TypeAdapter(answer)

@@ -14,6 +14,7 @@ from gonogo.fallback.promotion.ramp import PromotionOutcome
 from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import Route
 from gonogo.settings import ActuatorSettings, DependencySettings, NotifierSettings, Policy, Settings
+from reconfigured_app import configure
 
 HOUR = 3_600_000
 NOTHING: Mapping[str, object] = {}
@@ -124,7 +125,7 @@ class Lives:
     def with_policy(self, policy: Policy) -> None:
         """Configure the dependency anew."""
         own = replace(self.app.settings.dependency("m"), fallback_policy=policy)
-        self.app.settings = replace(self.app.settings, dependencies={"m": own})
+        configure(self.app, replace(self.app.settings, dependencies={"m": own}))
 
 
 def settings_of(folder: Path, policy: Policy = "confirm") -> Settings:

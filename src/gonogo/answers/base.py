@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -143,3 +143,11 @@ class Answer(Part):
         default=None, description="why gonogo.toml as it is now is not used"
     )
     next_actions: list[NextAction] = Field(default_factory=list, max_length=3)
+
+    def as_object(self) -> dict[str, Any]:
+        """This answer as every surface gives it: contract names in their order, nothing that is null."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def as_json(self) -> str:
+        """The same object as one line of JSON."""
+        return self.model_dump_json(by_alias=True, exclude_none=True)

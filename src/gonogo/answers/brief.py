@@ -37,7 +37,7 @@ def briefly(answer: Answered) -> Answered:
 
 
 def _chars(answer: Answer) -> int:
-    return len(answer.model_dump_json(by_alias=True, exclude_none=True))
+    return len(answer.as_json())
 
 
 def _unbiased_segments(answer: Answer) -> Answer:

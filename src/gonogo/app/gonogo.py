@@ -251,7 +251,7 @@ class Gonogo(CheckMemory):
             confirmed_by=confirmed_by or ("confirm" if confirm else None),
             actor=self.actor,
         )
-        answer = await trigger_fallback(stores.fallback, self.settings, request, now_ms=now_ms)
+        answer = await trigger_fallback(stores.fallback, request, now_ms=now_ms)
         if not isinstance(answer, FallbackPlan):
             return answer  # an action is logged before it is answered
         return briefly(stores.noted("trigger_fallback", request.given, answer, now_ms=now_ms))
@@ -259,13 +259,12 @@ class Gonogo(CheckMemory):
     @as_meant
     async def get_route(self, dependency: str, key: str | None = None) -> RouteAnswer:
         """Say which target to call now; the same key gets the same target."""
-        from gonogo.fallback.route import recommended_route
+        from gonogo.fallback.route import get_route
 
         stores, now_ms = await self.stores(), self.clock()
         await stores.reconcile(dependency, now_ms=now_ms)
-        return await recommended_route(
+        return await get_route(
             stores.fallback,
-            self.settings,
             dependency=dependency,
             key=key,
             draw=secrets.randbelow(1 << 53) / (1 << 53),

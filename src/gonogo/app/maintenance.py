@@ -122,7 +122,7 @@ class Maintenance(OpenStore):
 
         ports, now_ms = (await self.stores()).fallback, self.clock()
         return await approve(
-            ports, self.settings, plan_id, actor=self.actor, how=how, overrule=reason, now_ms=now_ms
+            ports, plan_id, actor=self.actor, how=how, overrule=reason, now_ms=now_ms
         )
 
     @as_meant
@@ -152,7 +152,7 @@ class Maintenance(OpenStore):
             dependency, reason, share=share, idempotency_key=idempotency_key, actor=self.actor
         )
         request = replace(request, promote=version, policy=policy, at_once=at_once, shadow=shadow)
-        answer = await promote(stores.fallback, self.settings, request, now_ms=now_ms)
+        answer = await promote(stores.fallback, request, now_ms=now_ms)
         if isinstance(answer, FallbackResult):
             return answer  # an action is logged before it is answered
         return briefly(stores.noted("trigger_fallback", request.given, answer, now_ms=now_ms))
@@ -166,7 +166,6 @@ class Maintenance(OpenStore):
         stores = await self.stores()
         return await plan_to_approve(
             stores.fallback,
-            self.settings,
             dependency=dependency,
             plan_id=plan_id,
             undo=undo,
@@ -178,19 +177,19 @@ class Maintenance(OpenStore):
         """Make every route real again; what had to be done, a dependency each."""
         from gonogo.fallback.reconcile import reconcile
 
-        return await reconcile((await self.stores()).fallback, self.settings, now_ms=self.clock())
+        return await reconcile((await self.stores()).fallback, now_ms=self.clock())
 
     async def recover(self) -> list[RecoveryOutcome]:
         """Look at every fallback in force: back by a stage, away again, or renewed."""
         from gonogo.fallback.recover import recover
 
-        return await recover((await self.stores()).fallback, self.settings, now_ms=self.clock())
+        return await recover((await self.stores()).fallback, now_ms=self.clock())
 
     async def carry_promotions_on(self) -> list[PromotionOutcome]:
         """Look at every promotion under way: on by a stage, or back."""
         from gonogo.fallback.promotion.ramp import carry_on
 
-        return await carry_on((await self.stores()).fallback, self.settings, now_ms=self.clock())
+        return await carry_on((await self.stores()).fallback, now_ms=self.clock())
 
     async def let_go(self) -> Removal:
         """Let old rows and unreferenced checks go, as configured; their rollups stay.
@@ -241,7 +240,6 @@ class Maintenance(OpenStore):
         stores = await self.stores()
         await hold_route(
             stores.fallback,
-            self.settings,
             dependency,
             reason=reason,
             until=until,

@@ -46,7 +46,7 @@ from gonogo.views.decision_log import ENTROPY_BITS, entry_of, evidence_of, id_of
 if TYPE_CHECKING:
     from gonogo.app.new_names import NewNames
     from gonogo.ports.actuators import Actuator
-    from gonogo.ports.sharing import Changes, Leases
+    from gonogo.ports.telemetry import Changes
     from gonogo.store.sqlite.backup import RestoreReport
 
 # A question about a route must not wait for its peers each time.
@@ -69,7 +69,7 @@ class Stores:
     routes: StoredRoutes
     incidents: StoredIncidents
     changes: Changes
-    leases: Leases
+    leases: StoredLeases
     notices: StoredNotices
     silences: StoredSilences
     refusals: StoredRefusals
@@ -184,8 +184,8 @@ class Stores:
         from gonogo.fallback.reconcile import reconcile
 
         with suppress(StoreError):
-            await reconcile(self.fallback, self.settings, dependency=dependency, now_ms=now_ms)
-            await carry_on_if_due(self.fallback, self.settings, dependency, self.looked_ms, now_ms)
+            await reconcile(self.fallback, dependency=dependency, now_ms=now_ms)
+            await carry_on_if_due(self.fallback, dependency, self.looked_ms, now_ms)
 
     async def watch_for_incident(
         self, report: DriftReport | TrustReport, *, dependency: str, signal: str, now_ms: int
@@ -266,6 +266,7 @@ def fallback_ports(
         incidents=incidents,
         health=TrustHealth(telemetry, decisions, settings),
         actuators=_actuators(settings, clock),
+        settings=settings,
         evidence_of=lambda name, now_ms: evidence_of(
             telemetry, decisions, settings, name, now_ms=now_ms
         ),

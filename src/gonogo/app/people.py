@@ -58,7 +58,7 @@ async def tell_people(
     budgets = await budget_notices(stores, now_ms=now_ms)
     drifts = await drift_verdicts(stores, now_ms=now_ms)
     shifts = await shift_notices(stores, [n for n, said in drifts.items() if said == "caution"])
-    news = await promotion_news(stores.fallback, stores.settings, now_ms=now_ms)
+    news = await promotion_news(stores.fallback, now_ms=now_ms)
     others = [*budgets, *shifts, *map(_promotion_notice, news)]
     receivers, told = _receivers(stores, name)
 

@@ -15,7 +15,6 @@ from typer.exceptions import TyperException
 from gonogo import __version__
 from gonogo.cli import (
     actions,
-    baseline_command,
     checks,
     demo,
     drill_command,
@@ -104,7 +103,7 @@ for part in (
     log.group,
     actions.group,
     incident.people,
-    baseline_command.group,
+    actions.references,
     setup.group,
     store_commands.copies,
     drill_command.group,

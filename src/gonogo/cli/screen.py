@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import Answer
 from gonogo.cli.next_steps import as_command, with_options
 from gonogo.errors import plain
-from gonogo.text.answer_text import Words, as_json, as_text, words
+from gonogo.text.answer_text import Words, as_text, words
 from gonogo.text.forms import Table
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Screen:
     def show(self, answer: Answer) -> None:
         """Print an answer: JSON where asked for, laid out on a terminal, else plain lines."""
         if self.as_json:
-            self.line(as_json(answer))
+            self.line(answer.as_json())
         elif self.is_terminal:
             self._render(*laid_out(_typed(words(answer, as_command)), self._width()))
         else:

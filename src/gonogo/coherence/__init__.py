@@ -19,7 +19,7 @@ from gonogo.coherence import (  # noqa: F401
     trust_rules,
     work_rules,
 )
-from gonogo.coherence.exchanges import Exchange, heard
+from gonogo.coherence.exchanges import Exchange
 from gonogo.coherence.moment import Moment, look
 from gonogo.coherence.rules import (
     MOMENT_RULES,
@@ -36,7 +36,6 @@ __all__ = [
     "Exchange",
     "Moment",
     "disagreements",
-    "heard",
     "look",
     "moment_disagreements",
 ]

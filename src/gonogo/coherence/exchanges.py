@@ -6,11 +6,8 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import pairwise
 from typing import Generic, TypeVar
-
-from pydantic import TypeAdapter
 
 from gonogo.answers import Answer
 
@@ -39,34 +36,7 @@ class Exchange(Generic[A_co]):
 
     def told(self) -> Mapping[str, object]:
         """The object as a reader has it: plain values, contract names."""
-        return self.answer.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def heard(
-    tool: str,
-    wire: Mapping[str, object],
-    *,
-    text: str = "",
-    asked: Mapping[str, object] | None = None,
-    exit_status: int | None = None,
-) -> Exchange[Answer]:
-    """Read an answer that came over a wire.
-
-    Raises:
-        pydantic.ValidationError: It is not an answer of this tool.
-    """
-    answer = _reader(tool).validate_python(wire)
-    return Exchange(answer, text, tool, asked or {}, exit_status, wire)
-
-
-@cache
-def _reader(tool: str) -> TypeAdapter[Answer]:
-    from pydantic import TypeAdapter
-
-    from gonogo.server.definitions import DEFINITIONS
-
-    [answer] = [d.answer for d in DEFINITIONS if d.name == tool]
-    return TypeAdapter(answer)
+        return self.answer.as_object()
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,5 +243,5 @@ def _standing(moment: Moment) -> dict[str, Verdict]:
 
 def _without_asking(answer: Answer) -> dict[str, object]:
     """The object without what tells one asking from the next."""
-    told = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+    told = answer.as_object()
     return {path: v for path, v in leaves(told) if path.rpartition(".")[2] not in EACH_ASKING}

@@ -138,9 +138,7 @@ async def answered(app: Gonogo, question: Question) -> dict[str, Any]:
     """
     ask: Callable[..., Awaitable[Answer]] = getattr(app, question.tool)
     answer = await ask(**question.arguments)
-    result: dict[str, Any] = {
-        "structuredContent": answer.model_dump(mode="json", by_alias=True, exclude_none=True)
-    }
+    result: dict[str, Any] = {"structuredContent": answer.as_object()}
     history = await app.history(answer, question.arguments, days=question.days)
     if history is not None:
         result["_meta"] = {HISTORY: history.model_dump(mode="json", exclude_none=True)}

@@ -29,7 +29,6 @@ from gonogo.hours.counts import (
     hours_where,
 )
 from gonogo.hours.rate_hours import LAG_METRIC
-from gonogo.ports.booked_costs import VersionCalls
 from gonogo.ports.trust_reads import Population, Repeats
 from gonogo.records import (
     DAY_MS,
@@ -44,7 +43,6 @@ from gonogo.records import (
     Mark,
     Observation,
     Rollups,
-    Unit,
 )
 from gonogo.settings import Settings
 from gonogo.store.observations.rows import Rule
@@ -313,25 +311,6 @@ class RehearsedTelemetry(UnplayedReads):
         """The newest calls whose duration is known: microseconds in place of costs."""
         stretch = self._stretches[dependency]
         return newest_durations(stretch.past, self._shown(stretch))
-
-    async def calls_without_cost(
-        self,
-        dependency: str,
-        *,
-        since_ms: int,
-        now_ms: int,
-        budgets: Sequence[str] | None = None,
-        segment: str | None = None,
-        unit: Unit = "usd",
-    ) -> tuple[VersionCalls, ...]:
-        """None: calls without a cost are not played, so they hide no spending here."""
-        del dependency, since_ms, now_ms, budgets, segment, unit
-        return ()
-
-    async def book_late(self, dependency: str, *, since_ms: int, now_ms: int) -> int:
-        """None, for the same reason."""
-        del dependency, since_ms, now_ms
-        return 0
 
     async def population(self, kind: Kind | None, *, since_day: int, limit: int) -> Population:
         """The others of its kind, as history has them."""

@@ -14,13 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from gonogo.answers import (
-    Approver,
-    FallbackResult,
-    NextAction,
-    TargetShare,
-    rfc3339,
-)
+from gonogo.answers import Approver, FallbackResult, NextAction, TargetShare, rfc3339
 from gonogo.clock import is_recent
 from gonogo.errors import ActionRefused, plain
 from gonogo.fallback.conditions import (
@@ -53,7 +47,6 @@ from gonogo.ports.routes import (
     grown,
 )
 from gonogo.records import DAY_MS, Decision, Verdict, worst_verdict
-from gonogo.settings import Settings
 from gonogo.text.forms import minute, shares
 
 # The kinds under which steps of the way back, and of a candidate's way forward, stand in the log.
@@ -62,9 +55,7 @@ RETURN, PROMOTE = "recover", "promote"
 RELAPSE_MS = 7 * DAY_MS
 
 
-async def carry_out(
-    ports: FallbackPorts, settings: Settings, plan: Plan, go: Approval
-) -> FallbackResult:
+async def carry_out(ports: FallbackPorts, plan: Plan, go: Approval) -> FallbackResult:
     """Carry a plan out, or give the result of the first time.
 
     `plan.checks` and `plan.answer` are what was judged just now; the fence judges again, in the
@@ -87,18 +78,16 @@ async def carry_out(
         plan.id, fence, idempotency_key=go.idempotency_key, now_ms=go.now_ms
     )
     if begun.route is None:
-        return await replayed(ports, settings, begun.plan, go)
-    return await complete(ports, settings, begun.plan, go)
+        return await replayed(ports, begun.plan, go)
+    return await complete(ports, begun.plan, go)
 
 
-async def replayed(
-    ports: FallbackPorts, settings: Settings, plan: Plan, go: Approval
-) -> FallbackResult:
+async def replayed(ports: FallbackPorts, plan: Plan, go: Approval) -> FallbackResult:
     """The first result of a plan that was used; finishes what another process has not."""
     result = (
         FallbackResult.model_validate_json(plan.result)
         if plan.result is not None
-        else await complete(ports, settings, plan, go)
+        else await complete(ports, plan, go)
     )
     route = await ports.routes.route(plan.dependency)
     if route is None or route.epoch == result.route_epoch:
@@ -318,9 +307,7 @@ def _began(plan: Plan, wanted: Route, go: Approval) -> Decision:
     )
 
 
-async def complete(
-    ports: FallbackPorts, settings: Settings, plan: Plan, go: Approval
-) -> FallbackResult:
+async def complete(ports: FallbackPorts, plan: Plan, go: Approval) -> FallbackResult:
     """Do steps 2 and 3 for a begun plan; the result that stands, which is another's where another was first."""
     route = await ports.routes.route(plan.dependency)
     steps: list[tuple[str, Step]]
@@ -328,17 +315,17 @@ async def complete(
         overtaken = f"overtaken by epoch {route.epoch if route else 0}"
         steps = [
             (name, Step("unknown", overtaken))
-            for name in (STORE, *actuators_of(ports, settings, plan.dependency))
+            for name in (STORE, *actuators_of(ports, plan.dependency))
         ]
     else:
         steps = [(STORE, Step("done", f"read back at epoch {route.epoch}"))]
-        steps += await bring_about_all(ports, settings, route)
+        steps += await bring_about_all(ports, route)
     entry_id = ports.new_id()
     approved_by = await _approver(ports, plan, go)
     result = switch_result(plan, steps, entry_id, go.now_ms).model_copy(
         update={"approved_by": approved_by}
     )
-    text = result.model_dump_json(by_alias=True, exclude_none=True)
+    text = result.as_json()
     entry = _entry(
         plan,
         go,
@@ -351,7 +338,7 @@ async def complete(
     incident_id = None if plan.promotes else await _noted(ports, plan, route, go)
     if incident_id is not None:
         result = result.model_copy(update={"incident_id": incident_id})
-        text = result.model_dump_json(by_alias=True, exclude_none=True)
+        text = result.as_json()
         entry = replace(entry, answer=text)
     stands = await ports.routes.finish(plan.id, result=text, entry=entry)
     return FallbackResult.model_validate_json(stands)
@@ -372,12 +359,10 @@ async def _noted(ports: FallbackPorts, plan: Plan, route: Route | None, go: Appr
     )
 
 
-async def bring_about_all(
-    ports: FallbackPorts, settings: Settings, route: Route
-) -> list[tuple[str, Step]]:
+async def bring_about_all(ports: FallbackPorts, route: Route) -> list[tuple[str, Step]]:
     """Bring every actuator of the dependency to its route, and look again."""
     steps = []
-    for name in actuators_of(ports, settings, route.dependency):
+    for name in actuators_of(ports, route.dependency):
         actuator = ports.actuators.get(name)
         step = (
             await bring_about(actuator, route)

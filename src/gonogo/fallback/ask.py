@@ -91,7 +91,7 @@ class FallbackRequest:
 
 
 async def trigger_fallback(
-    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
+    ports: FallbackPorts, request: FallbackRequest, *, now_ms: int
 ) -> FallbackPlan | FallbackResult:
     """Plan without `plan_id` or `undo`; else carry out, or say who has to approve it first.
 
@@ -105,33 +105,33 @@ async def trigger_fallback(
     if request.plan_id is not None and request.undo is not None:
         raise ParameterError("`plan_id` and `undo` exclude each other: pass one of them.")
     if request.undo is not None:
-        return await undo(ports, settings, request, now_ms=now_ms)
+        return await undo(ports, request, now_ms=now_ms)
     if request.plan_id is not None:
-        return await apply_fallback(ports, settings, request, now_ms=now_ms)
-    return await plan_fallback(ports, settings, request, now_ms=now_ms)
+        return await apply_fallback(ports, request, now_ms=now_ms)
+    return await plan_fallback(ports, request, now_ms=now_ms)
 
 
 async def promote(
-    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
+    ports: FallbackPorts, request: FallbackRequest, *, now_ms: int
 ) -> FallbackPlan | FallbackResult | PromotionReport:
     """Report a version's promotion, or plan to begin it where it is neither running nor done.
 
     Without a version, how the newest one stands. Each question is an occasion to take the step that the evidence allows.
     """
     before = (await _route(ports, request.dependency)).promotion
-    if not settings.read_only:
-        await carry_on(ports, settings, dependency=request.dependency, now_ms=now_ms)
+    if not ports.settings.read_only:
+        await carry_on(ports, dependency=request.dependency, now_ms=now_ms)
     made = (await _route(ports, request.dependency)).promotion
     is_this = made is not None and made.version == request.promote
     stands = is_this and made is not None and made.status != "back"
     just_ended = is_this and before is not None and before.is_running
     if request.promote is not None and not stands and not just_ended:
-        return await plan_fallback(ports, settings, request, now_ms=now_ms)
-    return await promotion_report(ports, settings, dependency=request.dependency, now_ms=now_ms)
+        return await plan_fallback(ports, request, now_ms=now_ms)
+    return await promotion_report(ports, dependency=request.dependency, now_ms=now_ms)
 
 
 async def plan_fallback(
-    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
+    ports: FallbackPorts, request: FallbackRequest, *, now_ms: int
 ) -> FallbackPlan | FallbackResult:
     """A plan that can be used once, until it expires; nothing is switched.
 
@@ -144,8 +144,8 @@ async def plan_fallback(
     used = await ports.routes.keyed_plan(request.dependency, key) if key is not None else None
     if used is not None and used.state != "planned":
         _refuse_another(used, request)
-        return await replayed(ports, settings, used, _go(request, settings, now_ms))
-    proposal = await _proposal(ports, settings, request, now_ms=now_ms)
+        return await replayed(ports, used, _go(request, ports.settings, now_ms))
+    proposal = await _proposal(ports, request, now_ms=now_ms)
     answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
     plan = replace(
         plan_of(proposal, answer, now_ms),
@@ -157,23 +157,20 @@ async def plan_fallback(
     try:
         kept = await ports.routes.save_plan(plan)
     except StoreError:
-        if not settings.read_only:
+        if not ports.settings.read_only:
             raise
-        return _offered(answer, settings)
+        return _offered(answer, ports.settings)
     if kept.id != plan.id:
         _refuse_another(kept, request)
     if kept.state != "planned":
-        return await replayed(ports, settings, kept, _go(request, settings, now_ms))
-    return _offered(stored_answer(kept), settings)
+        return await replayed(ports, kept, _go(request, ports.settings, now_ms))
+    return _offered(stored_answer(kept), ports.settings)
 
 
-async def _proposal(
-    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
-) -> Proposal:
+async def _proposal(ports: FallbackPorts, request: FallbackRequest, *, now_ms: int) -> Proposal:
     if request.promote is None:
         return await propose(
             ports,
-            settings,
             dependency=request.dependency,
             reason=request.reason,
             to=request.to,
@@ -183,7 +180,6 @@ async def _proposal(
         )
     return await propose_promotion(
         ports,
-        settings,
         dependency=request.dependency,
         version=request.promote,
         reason=request.reason,
@@ -210,47 +206,46 @@ def _offered(plan: FallbackPlan, settings: Settings) -> FallbackPlan:
 
 
 async def apply_fallback(
-    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
+    ports: FallbackPorts, request: FallbackRequest, *, now_ms: int
 ) -> FallbackPlan | FallbackResult:
     """Carry out the plan `request.plan_id`, once; without the approval it needs, the plan again."""
     # The route first: read after the plan, it could show another process carrying this very plan
     # out, and a replay would be taken for a route that has moved.
     route = await _route(ports, request.dependency)
     plan = await _stored(ports, request.plan_id or "", request.dependency)
-    go = _go(request, settings, now_ms)
+    go = _go(request, ports.settings, now_ms)
     if plan.state != "planned":
-        return await replayed(ports, settings, plan, go)
-    approval = _approval(settings, plan)
-    _refuse_denied(settings, plan, approval)
+        return await replayed(ports, plan, go)
+    approval = _approval(ports.settings, plan)
+    _refuse_denied(ports.settings, plan, approval)
     refuse_stale(plan, route, now_ms)
-    plan = await _judged_again(ports, settings, plan, route, request.actor, now_ms)
-    approval = _approval(settings, plan)
+    plan = await _judged_again(ports, plan, route, request.actor, now_ms)
+    approval = _approval(ports.settings, plan)
     refuse_blocked(plan.id, blocking(plan.checks, request.confirmed_by, request.overrule))
     if not is_approved(approval, request.confirmed_by):
         return pending_answer(plan, approval, now_ms)
-    return await carry_out(ports, settings, plan, go)
+    return await carry_out(ports, plan, go)
 
 
 async def _judged_again(
-    ports: FallbackPorts, settings: Settings, plan: Plan, route: Route, actor: str, now_ms: int
+    ports: FallbackPorts, plan: Plan, route: Route, actor: str, now_ms: int
 ) -> Plan:
     """The plan with what speaks for and against it now, not when it was made."""
     if plan.promotes is not None:
         checks = await promotion_checks(
-            ports, settings, route, plan.promotes, plan.after, is_start=plan.is_start, now_ms=now_ms
+            ports, route, plan.promotes, plan.after, is_start=plan.is_start, now_ms=now_ms
         )
         judged = SwitchJudgement(None, checks)
     else:
         judged = await judge_switch(
             ports,
-            settings,
             route,
             plan.after,
             is_undo=plan.undoes is not None,
             asked_by=askers(plan.asked_by, actor),
             now_ms=now_ms,
         )
-    policy = settings.dependency(plan.dependency).fallback_policy
+    policy = ports.settings.dependency(plan.dependency).fallback_policy
     approval = max(plan.approval, approval_of(policy, judged.checks), key=POLICIES.index)
     answer = judged_answer(plan, judged, approval)
     return replace(plan, checks=judged.checks, approval=approval, answer=answer)
@@ -268,7 +263,6 @@ async def waiting_plan(ports: FallbackPorts, plan_id: str) -> tuple[FallbackPlan
 
 async def approve(
     ports: FallbackPorts,
-    settings: Settings,
     plan_id: str,
     *,
     actor: str,
@@ -285,30 +279,30 @@ async def approve(
     request = FallbackRequest(
         plan.dependency, plan_id=plan.id, confirmed_by=how, actor=actor, overrule=said
     )
-    result = await apply_fallback(ports, settings, request, now_ms=now_ms)
+    result = await apply_fallback(ports, request, now_ms=now_ms)
     if isinstance(result, FallbackPlan):  # any hand is enough, but for `person` and `deny`
         raise ActionRefused(f"Plan {plan_id} was not carried out: {result.summary}")
     return result
 
 
 async def undo(
-    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
+    ports: FallbackPorts, request: FallbackRequest, *, now_ms: int
 ) -> FallbackPlan | FallbackResult:
     """Go back to where an action came from: one call, the same approval.
 
     Towards the primary, whatever health says. Away from it is a switch like any other.
     """
     audit_id = request.undo or ""
-    go = _go(request, settings, now_ms)
+    go = _go(request, ports.settings, now_ms)
     route = await _route(ports, request.dependency)  # first, as in `apply_fallback`
     earlier = await ports.routes.plan_with(undoes=audit_id)
     if earlier is not None and earlier.state != "planned":
         refuse_other(earlier, request.dependency)
-        return await replayed(ports, settings, earlier, go)
-    proposal = await propose_undo(ports, settings, route, audit_id, request.actor, now_ms)
+        return await replayed(ports, earlier, go)
+    proposal = await propose_undo(ports, route, audit_id, request.actor, now_ms)
     answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
     plan = replace(plan_of(proposal, answer, now_ms), undoes=audit_id, asked_by=request.actor)
-    _refuse_denied(settings, plan, proposal.approval)
+    _refuse_denied(ports.settings, plan, proposal.approval)
     # Kept before it is refused: a person may overrule what stops an agent, by the plan's id.
     kept = await ports.routes.save_plan(plan)
     now = judged_answer(kept, SwitchJudgement(proposal.health, plan.checks), proposal.approval)
@@ -317,12 +311,11 @@ async def undo(
         refuse_blocked(kept.id, blocking(kept.checks, request.confirmed_by, request.overrule))
     if kept.state == "planned" and not is_approved(proposal.approval, request.confirmed_by):
         return pending_answer(kept, proposal.approval, now_ms)
-    return await carry_out(ports, settings, kept, go)
+    return await carry_out(ports, kept, go)
 
 
 async def plan_to_approve(
     ports: FallbackPorts,
-    settings: Settings,
     *,
     dependency: str,
     plan_id: str | None = None,
@@ -340,14 +333,14 @@ async def plan_to_approve(
             earlier = await ports.routes.plan_with(undoes=undo)
             if earlier is not None and earlier.state != "planned":
                 return None
-            proposal = await propose_undo(ports, settings, route, undo, actor, now_ms)
+            proposal = await propose_undo(ports, route, undo, actor, now_ms)
             plan = plan_of(proposal, plan_answer(proposal, f"undo of {undo}", now_ms), now_ms)
         else:
             plan = await _stored(ports, plan_id or "", dependency)
             refuse_stale(plan, route, now_ms)
-            plan = await _judged_again(ports, settings, plan, route, actor, now_ms)
-        approval = _approval(settings, plan)
-        _refuse_denied(settings, plan, approval)
+            plan = await _judged_again(ports, plan, route, actor, now_ms)
+        approval = _approval(ports.settings, plan)
+        _refuse_denied(ports.settings, plan, approval)
         refuse_blocked(plan.id, blocking(plan.checks, "elicited"))
     except (ActionRefused, ParameterError):
         return None

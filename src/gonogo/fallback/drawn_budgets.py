@@ -28,12 +28,7 @@ SHOWN_MAX = 4
 
 
 async def drawn_budgets(
-    ports: FallbackPorts,
-    settings: Settings,
-    route: Route,
-    after: tuple[Weight, ...],
-    *,
-    now_ms: int,
+    ports: FallbackPorts, route: Route, after: tuple[Weight, ...], *, now_ms: int
 ) -> tuple[Check, ...]:
     """A check of the budgets that count where the calls would go; none where no budget does.
 
@@ -42,21 +37,21 @@ async def drawn_budgets(
     hardly pay more, has no say: staying would use it up as well. A hard budget that is used up
     stops agents; all else leaves the decision to a person.
     """
-    if ports.ledger is None or not (settings.budgets or settings.keyed_budgets):
+    if ports.ledger is None or not (ports.settings.budgets or ports.settings.keyed_budgets):
         return ()
-    now = await traffic_now(settings, ports.telemetry, ports.routes)
+    now = await traffic_now(ports.settings, ports.telemetry, ports.routes)
     moved = {route.dependency: replace(route, targets=after)}
     traffic = replace(now, routes={**now.routes, **moved})
     gets = {w.target for w in after} | {split_version(w.target)[0] for w in after}
-    every = {**settings.budgets, **_own_limits(settings, gets)}
-    every |= await _limits_of_values(ports, settings, traffic)
-    drawn = [b for b in every.values() if _counts(settings, b, traffic, gets)]
+    every = {**ports.settings.budgets, **_own_limits(ports.settings, gets)}
+    every |= await _limits_of_values(ports, traffic)
+    drawn = [b for b in every.values() if _counts(ports.settings, b, traffic, gets)]
     if not drawn:
         return ()
-    scopes = await scopes_at(ports.ledger, settings, drawn, traffic, now_ms=now_ms)
+    scopes = await scopes_at(ports.ledger, ports.settings, drawn, traffic, now_ms=now_ms)
     balances = await ports.ledger.balances(scopes, now_ms=now_ms, holds_max=0)
     units = {budget.unit for budget in drawn}
-    rates = {u: await _rates(ports, settings, route, after, u, now_ms) for u in sorted(units)}
+    rates = {u: await _rates(ports, route, after, u, now_ms) for u in sorted(units)}
     segments = {budget.segment for budget in drawn}
     calls_an_hour = {s: await _calls_an_hour(ports, route.dependency, s, now_ms) for s in segments}
     from_here = {w.target for w in route.targets}
@@ -70,7 +65,7 @@ async def drawn_budgets(
         needed = None if an_hour is None else an_hour * (until - now_ms) / HOUR_MS
         said = _told(budget, left, needed, ends=scope.end_ms is not None)
         fits = left > 0 and (needed is None or needed <= left)
-        if not fits and as_dear and _counts(settings, budget, traffic, from_here):
+        if not fits and as_dear and _counts(ports.settings, budget, traffic, from_here):
             fits, said = True, f"{said}, as much as where they go now"
         if budget.segment is not None and (fits or not calls_an_hour[budget.segment]):
             continue  # of many values those alone are told that it would stop
@@ -103,15 +98,13 @@ def _told(budget: BudgetSettings, left: int, needed: float | None, *, ends: bool
     return f"{said}, what the calls {verb} there is not known" if left > 0 else said
 
 
-async def _limits_of_values(
-    ports: FallbackPorts, settings: Settings, traffic: Traffic
-) -> dict[str, BudgetSettings]:
+async def _limits_of_values(ports: FallbackPorts, traffic: Traffic) -> dict[str, BudgetSettings]:
     """The limits of values of segment keys, of the values that were called last."""
     if ports.ledger is None or all(
-        b.per == PER_DEPENDENCY for b in settings.keyed_budgets.values()
+        b.per == PER_DEPENDENCY for b in ports.settings.keyed_budgets.values()
     ):
         return {}
-    seen = await seen_budgets(ports.ledger, settings, traffic)
+    seen = await seen_budgets(ports.ledger, ports.settings, traffic)
     limits = [budget for budget in seen if budget.segment is not None]
     return {limit.name: limit for limit in limits[:VALUES_LOOKED_AT]}
 
@@ -153,16 +146,11 @@ def _mean_of(weights: Sequence[Weight], a_call: Mapping[str, float | None]) -> f
 
 
 async def _rates(
-    ports: FallbackPorts,
-    settings: Settings,
-    route: Route,
-    after: tuple[Weight, ...],
-    unit: Unit,
-    now_ms: int,
+    ports: FallbackPorts, route: Route, after: tuple[Weight, ...], unit: Unit, now_ms: int
 ) -> tuple[float | None, float | None]:
     """The cost of a call where the calls would go, and where they go now."""
     a_call = {
-        target: await mean_amount(ports.telemetry, settings, target, unit, now_ms=now_ms)
+        target: await mean_amount(ports.telemetry, ports.settings, target, unit, now_ms=now_ms)
         if is_called(target)
         else 0.0
         for target in dict.fromkeys(weight.target for weight in (*after, *route.targets))

@@ -1,4 +1,4 @@
-"""All that a fallback needs from outside, in one value that the application builds."""
+"""All that a fallback needs from outside, as configured, in one value that the application builds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gonogo.ports.routes import Routes
     from gonogo.ports.target_health import Health
     from gonogo.ports.telemetry import DecisionLog, Telemetry
+    from gonogo.settings import Settings
 
 # What is known of a dependency at a time (epoch ms), whole, as a JSON object.
 EvidenceOf = Callable[[str, int], Awaitable[str]]
@@ -31,6 +32,7 @@ class FallbackPorts:
     incidents: Incidents
     health: Health
     actuators: Mapping[str, Actuator]
+    settings: Settings
     new_id: Callable[[], str]
     evidence_of: EvidenceOf | None = None
     ledger: Ledger | None = None

@@ -138,7 +138,7 @@ def plan_of(proposal: Proposal, answer: FallbackPlan, now_ms: int) -> Plan:
         reason=proposal.reason,
         checks=proposal.checks,
         approval=proposal.approval,
-        answer=answer.model_dump_json(by_alias=True, exclude_none=True),
+        answer=answer.as_json(),
         home="" if proposal.route.home == proposal.dependency else proposal.route.home,
         promotes=proposal.promotes,
         salt=proposal.salt,
@@ -164,7 +164,7 @@ def judged_answer(plan: Plan, judged: SwitchJudgement, approval: Policy) -> str:
         "approval": approval,
     }
     answer = stored_answer(plan).model_copy(update=update)
-    return answer.model_dump_json(by_alias=True, exclude_none=True)
+    return answer.as_json()
 
 
 def _checks(checks: Sequence[Check]) -> list[PlanCheck]:

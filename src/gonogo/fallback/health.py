@@ -103,11 +103,7 @@ class TrustHealth:
         )
 
     async def _better(
-        self,
-        target: Sequence[TrustEstimate],
-        primary: str,
-        asked_by: Sequence[str],
-        now_ms: int,
+        self, target: Sequence[TrustEstimate], primary: str, asked_by: Sequence[str], now_ms: int
     ) -> float | None:
         """The chance that a target is better than the primary now, the least of how both can be seen.
 

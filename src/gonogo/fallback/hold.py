@@ -13,13 +13,11 @@ from gonogo.fallback.route import refuse_unknown
 from gonogo.hours.periods import moment
 from gonogo.ports.routes import Route
 from gonogo.records import Decision
-from gonogo.settings import Settings
 from gonogo.text.forms import actor_name
 
 
 async def hold_route(
     ports: FallbackPorts,
-    settings: Settings,
     dependency: str,
     *,
     reason: str | None,
@@ -43,14 +41,14 @@ async def hold_route(
         UnknownTarget: Nothing is known of the dependency.
     """
     if await ports.routes.route(dependency) is None:
-        await refuse_unknown(ports.telemetry, settings, dependency)
+        await refuse_unknown(ports.telemetry, ports.settings, dependency)
     said, until_ms = None, None
     if reason is not None:
         said = plain(reason.strip(), REASON_CHARS_MAX)
         if not said:
             raise ParameterError("A hold needs a reason: others will read why the route is stuck.")
     if until is not None:
-        until_ms = moment(until, name="until", zone=settings.timezone).start_ms
+        until_ms = moment(until, name="until", zone=ports.settings.timezone).start_ms
         if until_ms <= now_ms:
             raise ParameterError(f"until {plain(until, 60)} has passed: name a time ahead.")
     end = "" if until_ms is None else f" until {rfc3339(until_ms)}"
@@ -66,7 +64,7 @@ async def hold_route(
         action=True,
         dependency=dependency,
         actor=actor,
-        settings_digest=settings.digest,
+        settings_digest=ports.settings.digest,
     )
 
     def amended(route: Route) -> tuple[Route, Decision] | None:

@@ -29,7 +29,6 @@ from gonogo.ports.routes import Check, Route, Weight, grown
 from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.ports.target_health import Assessment
 from gonogo.records import DAY_MS
-from gonogo.settings import Settings
 
 LIMITS_LOOK_BACK_MS = 7 * DAY_MS
 
@@ -44,7 +43,6 @@ class SwitchJudgement:
 
 async def judge_switch(
     ports: FallbackPorts,
-    settings: Settings,
     route: Route,
     after: Sequence[Weight],
     *,
@@ -59,7 +57,7 @@ async def judge_switch(
     who carries it out; a target is not fit on their own word (see `askers`).
     """
     name = route.dependency
-    own = settings.dependency(name)
+    own = ports.settings.dependency(name)
     share = {weight.target: weight.share for weight in after}
     targets = sorted(grown(route.targets, after), key=lambda target: -share[target])
     state = (
@@ -72,7 +70,7 @@ async def judge_switch(
         back = await ports.health.assess(targets[0], primary=name, asked_by=asked_by, now_ms=now_ms)
         ill = home_is_ill(back)
         return SwitchJudgement(replace(back, verdict="no_go") if ill else None, (*ill, *state))
-    healths, checks = await _of_targets(ports, settings, route, targets, asked_by, now_ms)
+    healths, checks = await _of_targets(ports, route, targets, asked_by, now_ms)
     main = healths[0] if healths else None
     if targets == [route.home]:
         return SwitchJudgement(main, (*checks, *state))
@@ -84,7 +82,7 @@ async def judge_switch(
             state[0],
             rate_limit(switches, now_ms),
             flap_damping(switches, now_ms),
-            *await drawn_budgets(ports, settings, route, tuple(after), now_ms=now_ms),
+            *await drawn_budgets(ports, route, tuple(after), now_ms=now_ms),
             *rehearsed(await last_drill(ports.decisions, name), own.fallback_policy, now_ms),
             state[1],
         ),
@@ -92,18 +90,13 @@ async def judge_switch(
 
 
 async def _of_targets(
-    ports: FallbackPorts,
-    settings: Settings,
-    route: Route,
-    targets: Sequence[str],
-    asked_by: Sequence[str],
-    now_ms: int,
+    ports: FallbackPorts, route: Route, targets: Sequence[str], asked_by: Sequence[str], now_ms: int
 ) -> tuple[list[Assessment], list[Check]]:
     """Assess each target that gets more, and make the checks that follow."""
     name = route.dependency
-    own = settings.dependency(name)
+    own = ports.settings.dependency(name)
     is_down = await ports.health.is_down(name, now_ms=now_ms, asked_by=asked_by)
-    is_bad = is_down or await is_ill(ports, settings, name, now_ms)
+    is_bad = is_down or await is_ill(ports, name, now_ms)
     healths: list[Assessment] = []
     checks: list[Check] = []
     for target in targets:
@@ -124,9 +117,11 @@ async def _of_targets(
     return healths, checks
 
 
-async def is_ill(ports: FallbackPorts, settings: Settings, dependency: str, now_ms: int) -> bool:
+async def is_ill(ports: FallbackPorts, dependency: str, now_ms: int) -> bool:
     """Whether its standing verdict is no_go, or an incident of it is open."""
-    verdicts = await verdicts_now(ports.decisions, settings, now_ms=now_ms, names=[dependency])
+    verdicts = await verdicts_now(
+        ports.decisions, ports.settings, now_ms=now_ms, names=[dependency]
+    )
     if verdicts.get(dependency, NEVER_ASKED).verdict == "no_go":
         return True
     handled = await ports.incidents.unresolved([dependency])

@@ -62,7 +62,6 @@ class Proposal:
 
 async def propose(
     ports: FallbackPorts,
-    settings: Settings,
     *,
     dependency: str,
     reason: str | None,
@@ -83,8 +82,8 @@ async def propose(
         raise ParameterError("A fallback needs a reason: pass `reason`, it goes into the log.")
     routed = await ports.routes.route(dependency)
     if routed is None:
-        await refuse_unknown(ports.telemetry, settings, dependency)
-    own = settings.dependency(dependency)
+        await refuse_unknown(ports.telemetry, ports.settings, dependency)
+    own = ports.settings.dependency(dependency)
     route = routed or primary_route(dependency)
     target = await _chosen(ports, own, route, to, asked_by, now_ms)
     after = wanted_targets(route, target, share, own)
@@ -93,7 +92,7 @@ async def propose(
             f"'{dependency}' already goes to {told_targets(after)}: nothing to change. Name another "
             "target with `to`, or another `share`."
         )
-    judged = await judge_switch(ports, settings, route, after, asked_by=asked_by, now_ms=now_ms)
+    judged = await judge_switch(ports, route, after, asked_by=asked_by, now_ms=now_ms)
     kept = sum(weight.share for weight in after if weight.target == route.home)
     stages = tuple(stage for stage in RETURN_STAGES[:-1] if stage > kept)
     salt, keys = await chosen_salt(
@@ -106,10 +105,10 @@ async def propose(
         after=after,
         health=judged.health,
         cost_change=await _cost_change(ports.telemetry, dependency, target),
-        effects=effects(ports, settings, route, after),
+        effects=effects(ports, route, after),
         checks=judged.checks,
         approval=approval_of(own.fallback_policy, judged.checks),
-        valid_ms=valid_ms(settings, approval_of(own.fallback_policy, judged.checks)),
+        valid_ms=valid_ms(ports.settings, approval_of(own.fallback_policy, judged.checks)),
         way_back=" ".join(
             part for part in (_way_back(route.home, after), keys and f"({keys})") if part
         )
@@ -194,24 +193,22 @@ def told_targets(targets: tuple[Weight, ...]) -> str:
     return " + ".join(f"{w.target} {share_text(w.share / WHOLE)}" for w in largest_first)
 
 
-def actuators_of(ports: FallbackPorts, settings: Settings, dependency: str) -> tuple[str, ...]:
+def actuators_of(ports: FallbackPorts, dependency: str) -> tuple[str, ...]:
     """The names of a dependency's actuators: those configured, and always a route file."""
-    own = settings.dependency(dependency).actuators
-    kinds = {settings.actuators[name].kind for name in own if name in settings.actuators}
+    own = ports.settings.dependency(dependency).actuators
+    kinds = {
+        ports.settings.actuators[name].kind for name in own if name in ports.settings.actuators
+    }
     return own if "route_file" in kinds or LOCAL not in ports.actuators else (*own, LOCAL)
 
 
 def effects(
-    ports: FallbackPorts,
-    settings: Settings,
-    route: Route,
-    after: tuple[Weight, ...],
-    promotes: Promotion | None = None,
+    ports: FallbackPorts, route: Route, after: tuple[Weight, ...], promotes: Promotion | None = None
 ) -> tuple[str, ...]:
     """The effects of a plan, one line an actuator."""
     wanted = Route(route.dependency, after, epoch=route.epoch + 1, promotion=promotes)
     lines = [f"store: epoch {wanted.epoch}"]
-    for name in actuators_of(ports, settings, route.dependency):
+    for name in actuators_of(ports, route.dependency):
         actuator = ports.actuators.get(name)
         lines.append(
             actuator.effect(wanted) if actuator else f"{name}: cannot be reached from here"

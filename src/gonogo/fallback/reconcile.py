@@ -13,7 +13,6 @@ from gonogo.fallback.plan import actuators_of
 from gonogo.ports.actuators import Step
 from gonogo.ports.routes import Route
 from gonogo.records import Decision
-from gonogo.settings import Settings
 
 # A begun plan younger than this is still being worked on by whoever began it.
 WORKED_ON_MS = 10_000
@@ -28,7 +27,7 @@ class Reconciliation:
 
 
 async def reconcile(
-    ports: FallbackPorts, settings: Settings, *, dependency: str | None = None, now_ms: int
+    ports: FallbackPorts, *, dependency: str | None = None, now_ms: int
 ) -> list[Reconciliation]:
     """Finish begun plans whose process died, and bring back actuators that forgot.
 
@@ -38,12 +37,12 @@ async def reconcile(
     Returns:
         The dependencies of which some actuator was not where it should be.
     """
-    go = Approval(None, "reconciler", now_ms, settings.digest)
+    go = Approval(None, "reconciler", now_ms, ports.settings.digest)
     worked_on = set()
     for plan in await ports.routes.begun(dependency):
         route = await ports.routes.route(plan.dependency)
         if route is None or not is_recent(route.changed_ms, now_ms, within_ms=WORKED_ON_MS):
-            await complete(ports, settings, plan, go)
+            await complete(ports, plan, go)
         else:
             worked_on.add(plan.dependency)
     wanted = (
@@ -52,18 +51,16 @@ async def reconcile(
         else [route for route in [await ports.routes.route(dependency)] if route is not None]
     )
     found = [
-        await _reconciled(ports, settings, route, go)
+        await _reconciled(ports, route, go)
         for route in wanted
         if route.epoch and route.dependency not in worked_on
     ]
     return [done for done in found if done.steps]
 
 
-async def _reconciled(
-    ports: FallbackPorts, settings: Settings, route: Route, go: Approval
-) -> Reconciliation:
+async def _reconciled(ports: FallbackPorts, route: Route, go: Approval) -> Reconciliation:
     steps = []
-    for name in actuators_of(ports, settings, route.dependency):
+    for name in actuators_of(ports, route.dependency):
         actuator = ports.actuators.get(name)
         if actuator is None or (await actuator.verify(route)).status == "done":
             continue

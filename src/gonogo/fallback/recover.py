@@ -28,7 +28,6 @@ from gonogo.incidents.along_route import note_stuck
 from gonogo.ports.routes import WHOLE, Check, Recovery, Route, Weight
 from gonogo.ports.target_health import OwnRate
 from gonogo.records import HOUR_MS, MICRO, Decision, Verdict
-from gonogo.settings import Settings
 from gonogo.text.forms import counted, number, rate_text, share_text
 
 if TYPE_CHECKING:
@@ -65,9 +64,7 @@ class RecoveryOutcome:
     why: str
 
 
-async def recover(
-    ports: FallbackPorts, settings: Settings, *, now_ms: int
-) -> list[RecoveryOutcome]:
+async def recover(ports: FallbackPorts, *, now_ms: int) -> list[RecoveryOutcome]:
     """Look once at every fallback that is in force, and take the step that its evidence allows.
 
     Idempotent: looking again, from any process, changes nothing until there is new evidence.
@@ -80,9 +77,9 @@ async def recover(
     for route in await ports.routes.routes():
         if route.recovery is None or not route.recovery.fallback or route.holder(now_ms):
             continue
-        denied = settings.dependency(route.dependency).fallback_policy == "deny"
+        denied = ports.settings.dependency(route.dependency).fallback_policy == "deny"
         if route.dependency not in worked_on and not denied:
-            found.append(await _looked_at(ports, settings, route, route.recovery, now_ms))
+            found.append(await _looked_at(ports, route, route.recovery, now_ms))
     return found
 
 
@@ -144,7 +141,7 @@ def _calls(n: float) -> str:
 
 
 async def _looked_at(
-    ports: FallbackPorts, settings: Settings, route: Route, recovery: Recovery, now_ms: int
+    ports: FallbackPorts, route: Route, recovery: Recovery, now_ms: int
 ) -> RecoveryOutcome:
     name, is_trying = route.dependency, route.targets != recovery.fallback
     rates = await ports.health.own_rates(
@@ -163,15 +160,15 @@ async def _looked_at(
             dead = await _dead_fallback(ports, recovery, name, now_ms)
             if dead is not None and not down:
                 stays = f"{reason}; it stays where it is, since {dead}: a person has to decide"
-                await _tell_stuck(ports, settings, name, stays, now_ms)
+                await _tell_stuck(ports, name, stays, now_ms)
                 return RecoveryOutcome(name, "wait", stays)
-            await _step(ports, settings, route, after, recovery, reason, now_ms)
+            await _step(ports, route, after, recovery, reason, now_ms)
             return RecoveryOutcome(name, "leave", reason)
     rested = now_ms - recovery.since_ms >= DWELL_MS
     if said.is_well and rested and route.primary_share:
-        return await _advanced(ports, settings, route, recovery, said, now_ms)
+        return await _advanced(ports, route, recovery, said, now_ms)
     if not is_trying and route.expires_ms is not None and now_ms >= route.expires_ms:
-        return await _due(ports, settings, route, said, now_ms)
+        return await _due(ports, route, said, now_ms)
     blind = unseen(route, await ports.telemetry.dependency(name), now_ms)
     return RecoveryOutcome(name, "wait", said.why or blind or f"no calls of {name} to judge yet")
 
@@ -185,11 +182,9 @@ async def _dead_fallback(
     return f"{main}: {health.answered}" if health.answers is False else None
 
 
-async def _tell_stuck(
-    ports: FallbackPorts, settings: Settings, name: str, why: str, now_ms: int
-) -> None:
+async def _tell_stuck(ports: FallbackPorts, name: str, why: str, now_ms: int) -> None:
     """Log that the way back cannot go on by itself, and put it before people."""
-    entry = _entry(ports, settings, name, "no_go", why, now_ms, action=False)
+    entry = _entry(ports, name, "no_go", why, now_ms, action=False)
     ports.decisions.note(entry)
     await note_stuck(
         ports.incidents, name, why=why, actor=ACTOR, decision_id=entry.id, now_ms=now_ms
@@ -197,16 +192,11 @@ async def _tell_stuck(
 
 
 async def _advanced(
-    ports: FallbackPorts,
-    settings: Settings,
-    route: Route,
-    recovery: Recovery,
-    said: Judgement,
-    now_ms: int,
+    ports: FallbackPorts, route: Route, recovery: Recovery, said: Judgement, now_ms: int
 ) -> RecoveryOutcome:
     name = route.dependency
     share = next(stage for stage in RETURN_STAGES if stage > route.primary_share)
-    after = shifted(route, route.home, share, settings.dependency(name).fallback)
+    after = shifted(route, route.home, share, ports.settings.dependency(name).fallback)
     is_watched = route.targets == recovery.fallback
     returns = replace(
         recovery,
@@ -214,13 +204,12 @@ async def _advanced(
         fallback=() if share == WHOLE else recovery.fallback,
     )
     reason = f"{name} is well, {share_text(share / WHOLE)} back on it: {said.why}"
-    await _step(ports, settings, route, after, returns, reason, now_ms)
+    await _step(ports, route, after, returns, reason, now_ms)
     return RecoveryOutcome(name, "advance", reason)
 
 
 async def _step(
     ports: FallbackPorts,
-    settings: Settings,
     route: Route,
     after: tuple[Weight, ...],
     returns: Recovery,
@@ -235,7 +224,6 @@ async def _step(
     )
     await take_step(
         ports,
-        settings,
         route,
         after,
         kind=RETURN,
@@ -246,9 +234,7 @@ async def _step(
     )
 
 
-async def _due(
-    ports: FallbackPorts, settings: Settings, route: Route, said: Judgement, now_ms: int
-) -> RecoveryOutcome:
+async def _due(ports: FallbackPorts, route: Route, said: Judgement, now_ms: int) -> RecoveryOutcome:
     """A fallback that is due: renewed where the primary is still ill, else left where it is."""
     name = route.dependency
     if not said.is_ill:
@@ -257,14 +243,14 @@ async def _due(
         why = (
             f"not known whether {name} is well again: the fallback stays until a person looks{seen}"
         )
-        ports.decisions.note(_entry(ports, settings, name, "unknown", why, now_ms, action=False))
+        ports.decisions.note(_entry(ports, name, "unknown", why, now_ms, action=False))
         return RecoveryOutcome(name, "wait", why)
     if route.renewals >= RENEWALS_MAX:
         why = f"{name} is still ill after {RENEWALS_MAX} renewals: a person has to decide"
-        await _tell_stuck(ports, settings, name, why, now_ms)
+        await _tell_stuck(ports, name, why, now_ms)
         return RecoveryOutcome(name, "wait", why)
     why = f"{name} is still ill, renewed {route.renewals + 1} of {RENEWALS_MAX} times: {said.why}"
-    entry = _entry(ports, settings, name, "no_go", why, now_ms, action=True)
+    entry = _entry(ports, name, "no_go", why, now_ms, action=True)
 
     def renewed(found: Route) -> tuple[Route, Decision] | None:
         if found.version != route.version:
@@ -277,14 +263,7 @@ async def _due(
 
 
 def _entry(
-    ports: FallbackPorts,
-    settings: Settings,
-    dependency: str,
-    verdict: Verdict,
-    why: str,
-    now_ms: int,
-    *,
-    action: bool,
+    ports: FallbackPorts, dependency: str, verdict: Verdict, why: str, now_ms: int, *, action: bool
 ) -> Decision:
     return Decision(
         id=ports.new_id(),
@@ -297,5 +276,5 @@ def _entry(
         action=action,
         dependency=dependency,
         actor=ACTOR,
-        settings_digest=settings.digest,
+        settings_digest=ports.settings.digest,
     )

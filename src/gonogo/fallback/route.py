@@ -22,13 +22,7 @@ RENEWALS_MAX = 3
 
 
 async def get_route(
-    ports: FallbackPorts,
-    settings: Settings,
-    *,
-    dependency: str,
-    key: str | None = None,
-    draw: float = 0.0,
-    now_ms: int,
+    ports: FallbackPorts, *, dependency: str, key: str | None = None, draw: float = 0.0, now_ms: int
 ) -> RouteAnswer:
     """Say which target to call now.
 
@@ -48,9 +42,17 @@ async def get_route(
     """
     route = await ports.routes.route(dependency)
     if route is None:
-        await refuse_unknown(ports.telemetry, settings, dependency)
+        await refuse_unknown(ports.telemetry, ports.settings, dependency)
         route = primary_route(dependency)
-    place = draw if key is None else key_place(route.salt, key)
+    answer = await _answer(
+        ports, route, draw if key is None else key_place(route.salt, key), now_ms
+    )
+    return await _beside_cheaper(ports, answer, now_ms)
+
+
+async def _answer(ports: FallbackPorts, route: Route, place: float, now_ms: int) -> RouteAnswer:
+    """The target whose stretch of the route holds a place in [0, 1)."""
+    dependency = route.dependency
     chosen = pick(route.targets, place)
     is_due = route.expires_ms is not None and now_ms >= route.expires_ms
     share = chosen.share / WHOLE
@@ -59,7 +61,7 @@ async def get_route(
     if route.recovery is not None:
         blind = unseen(route, await ports.telemetry.dependency(dependency), now_ms)
     why = _why(route, now_ms, is_due=is_due) + (f"; {blind}" if blind else "")
-    health = await _health(ports, settings, chosen.target, primary=dependency, now_ms=now_ms)
+    health = await _health(ports, chosen.target, primary=dependency, now_ms=now_ms)
     own = _verdict(chosen.target, is_due=is_due)
     beside = _shadow(route)
     if beside is not None:
@@ -71,7 +73,7 @@ async def get_route(
         + "."
         + ("" if health is None else f" {_told(chosen.target, health)}"),
         as_of=rfc3339(now_ms),
-        next_actions=_next_actions(settings, route, chosen.target, health, is_due=is_due),
+        next_actions=_next_actions(ports.settings, route, chosen.target, health, is_due=is_due),
         dependency=dependency,
         target=chosen.target,
         version=None if chosen.target == dependency else split_version(chosen.target)[1],
@@ -99,7 +101,7 @@ def _call(target: str, dependency: str) -> str:
 
 
 async def _health(
-    ports: FallbackPorts, settings: Settings, target: str, *, primary: str, now_ms: int
+    ports: FallbackPorts, target: str, *, primary: str, now_ms: int
 ) -> CurrentVerdict | None:
     """The standing verdict of a target; None where there is nothing to measure.
 
@@ -109,7 +111,7 @@ async def _health(
     if target in UNMEASURED:
         return None
     version = split_version(target)[1]
-    found = await verdicts_now(ports.decisions, settings, now_ms=now_ms, names=[target])
+    found = await verdicts_now(ports.decisions, ports.settings, now_ms=now_ms, names=[target])
     if target in found:
         return found[target]
     is_known = await ports.telemetry.dependency(target) is not None
@@ -165,12 +167,7 @@ def _why(route: Route, now_ms: int, *, is_due: bool) -> str:
 
 
 def _next_actions(
-    settings: Settings,
-    route: Route,
-    target: str,
-    health: CurrentVerdict | None,
-    *,
-    is_due: bool,
+    settings: Settings, route: Route, target: str, health: CurrentVerdict | None, *, is_due: bool
 ) -> list[NextAction]:
     if is_due:
         return [
@@ -200,41 +197,30 @@ def _next_actions(
     return [plan, look]
 
 
-async def recommended_route(
-    ports: FallbackPorts,
-    settings: Settings,
-    *,
-    dependency: str,
-    key: str | None = None,
-    draw: float = 0.0,
-    now_ms: int,
-) -> RouteAnswer:
-    """Say which target to call now, as `get_route`; a recommendation changes none of it."""
-    route = await get_route(
-        ports, settings, dependency=dependency, key=key, draw=draw, now_ms=now_ms
-    )
-    keyed = (owner for owner in settings.keyed_budgets.values() if owner.per == PER_DEPENDENCY)
-    own = (settings.budget(f"{owner.name}/{dependency}") for owner in keyed)
-    every = {b.name: b for b in (*settings.budgets.values(), *own) if b is not None}
+async def _beside_cheaper(ports: FallbackPorts, route: RouteAnswer, now_ms: int) -> RouteAnswer:
+    """The answer, with a cheaper target where a budget of its calls runs low; it changes nothing else."""
+    keyed = (owner for owner in ports.settings.keyed_budgets.values() if owner.per == PER_DEPENDENCY)
+    own = (ports.settings.budget(f"{owner.name}/{route.dependency}") for owner in keyed)
+    every = {b.name: b for b in (*ports.settings.budgets.values(), *own) if b is not None}
     stepping = [b for b in every.values() if b.on_low == "step_down"]
     if ports.ledger is None or not stepping:
         return route
-    traffic = await traffic_now(settings, ports.telemetry, ports.routes)
+    traffic = await traffic_now(ports.settings, ports.telemetry, ports.routes)
     # One that lists others is never spent on this.
     mine = [
         b
         for b in stepping
-        if dependency in (dependencies_of(settings, b, traffic) or (dependency,))
+        if route.dependency in (dependencies_of(ports.settings, b, traffic) or (route.dependency,))
     ]
-    low = await low_budgets(ports.ledger, settings, mine, traffic, now_ms=now_ms)
+    low = await low_budgets(ports.ledger, ports.settings, mine, traffic, now_ms=now_ms)
     for budget in low:
-        if dependency not in budget.spent_on:
+        if route.dependency not in budget.spent_on:
             continue
         found = await cheaper_target(
             ports.telemetry,
             ports.decisions,
-            settings,
-            (dependency,),
+            ports.settings,
+            (route.dependency,),
             budget.unit,
             traffic,
             now_ms=now_ms,

@@ -13,7 +13,7 @@ from gonogo.fallback.fallback_words import plan_answer, plan_of
 from gonogo.fallback.plan import Proposal, effects, valid_ms
 from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import Check, Recovery, Route, Weight
-from gonogo.settings import Policy, Settings
+from gonogo.settings import Policy
 
 # By whose name steps stand in the log.
 ACTOR = "gonogo"
@@ -23,7 +23,6 @@ STEP_KEY = "\n"
 
 async def take_step(
     ports: FallbackPorts,
-    settings: Settings,
     route: Route,
     after: tuple[Weight, ...],
     *,
@@ -47,10 +46,10 @@ async def take_step(
         after=after,
         health=None,
         cost_change=None,
-        effects=effects(ports, settings, route, after, promotes),
+        effects=effects(ports, route, after, promotes),
         checks=checks,
         approval=approval,
-        valid_ms=valid_ms(settings, approval),
+        valid_ms=valid_ms(ports.settings, approval),
         promotes=promotes,
     )
     plan = plan_of(proposal, plan_answer(proposal, "plan-" + ports.new_id(), now_ms), now_ms)
@@ -61,4 +60,4 @@ async def take_step(
     kept = replace(kept, checks=checks)  # of now, where an earlier look had kept it
     if kept.state == "planned" and approval == "allow" and not blocking(kept.checks, None):
         with suppress(ActionRefused):
-            await carry_out(ports, settings, kept, Approval(None, ACTOR, now_ms, settings.digest))
+            await carry_out(ports, kept, Approval(None, ACTOR, now_ms, ports.settings.digest))

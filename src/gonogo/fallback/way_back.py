@@ -10,11 +10,10 @@ from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.judgement import judge_switch
 from gonogo.fallback.plan import Proposal, effects, valid_ms
 from gonogo.ports.routes import WHOLE, Plan, Route, Weight
-from gonogo.settings import Settings
 
 
 async def propose_undo(
-    ports: FallbackPorts, settings: Settings, route: Route, audit_id: str, actor: str, now_ms: int
+    ports: FallbackPorts, route: Route, audit_id: str, actor: str, now_ms: int
 ) -> Proposal:
     """Work out the way back from the newest action, for whoever asks; reads only.
 
@@ -44,7 +43,6 @@ async def propose_undo(
         ended = replace(done.promotes, status="back", why=f"undo of {audit_id}")
     judged = await judge_switch(
         ports,
-        settings,
         route,
         before,
         is_undo=True,
@@ -52,7 +50,7 @@ async def propose_undo(
         asked_by=askers(actor),
         now_ms=now_ms,
     )
-    approval = approval_of(settings.dependency(dependency).fallback_policy, judged.checks)
+    approval = approval_of(ports.settings.dependency(dependency).fallback_policy, judged.checks)
     return Proposal(
         dependency=dependency,
         # What an undo undid stands in its own entry: told again, reasons would nest without end.
@@ -63,10 +61,10 @@ async def propose_undo(
         after=before,
         health=judged.health,
         cost_change=None,
-        effects=effects(ports, settings, route, before),
+        effects=effects(ports, route, before),
         checks=judged.checks,
         approval=approval,
-        valid_ms=valid_ms(settings, approval),
+        valid_ms=valid_ms(ports.settings, approval),
         promotes=ended,
     )
 

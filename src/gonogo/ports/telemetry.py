@@ -6,7 +6,7 @@ environment, no global.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -200,4 +200,19 @@ class DecisionLog(Protocol):
 
     async def standing(self, names: Sequence[str] | None = None) -> dict[str, StandingVerdict]:
         """The standing verdicts of these dependencies, or of all; without those never asked."""
+        ...
+
+
+class Changes(Protocol):
+    """Hears of writes; it does not tell what was written."""
+
+    def changes(self) -> AsyncGenerator[None]:
+        """Yield at once, and again after writes by any process, a second after them at the latest.
+
+        Writes between two yields are told by one. It costs nothing before it is first asked and
+        after it is closed; close it (`contextlib.aclosing`) to let its connection go.
+
+        Raises:
+            StoreError: The store failed or is closed.
+        """
         ...

@@ -22,10 +22,9 @@ from mcp_types import (
 
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError
-from gonogo.text.answer_text import action_json, as_json, decision_json
+from gonogo.text.answer_text import action_json, decision_json
 from gonogo.views.movements import Movements
 
-JSON = "application/json"
 COMPLETIONS_MAX = 100
 CHANGES_MAX = 20
 RETRY_S = 5.0
@@ -36,86 +35,60 @@ logger = logging.getLogger("gonogo.server")
 def add_resources(server: MCPServer[Gonogo], app: Gonogo) -> None:
     """Add every resource and template, in the order in which they are listed."""
 
-    @server.resource(
-        "gonogo://dependencies",
-        name="dependencies",
-        title="Dependencies",
-        description="What is known, one entry each, with its standing verdict.",
-        mime_type=JSON,
-    )
     async def dependencies() -> str:
-        return as_json(await app.list_dependencies())
+        return (await app.list_dependencies()).as_json()
 
-    @server.resource(
-        "gonogo://audit",
-        name="audit",
-        title="Audit",
-        description="The newest 50 actions: who moved traffic or money; decision/{id} has each whole.",
-        mime_type=JSON,
-    )
     async def audit() -> str:
         return f'{{"actions": [{", ".join(map(action_json, await app.actions()))}]}}'
 
-    @server.resource(
-        "gonogo://plans",
-        name="plans",
-        title="Plans that wait",
-        description="Plans that wait for a person, each with its command, and promotions under way.",
-        mime_type=JSON,
-    )
     async def plans() -> str:
-        from gonogo.app.people import promotions, waiting_plans
+        return await _plans(app)
 
-        stores, now_ms = await app.stores(), app.clock()
-        found = await waiting_plans(stores, now_ms=now_ms)
-        ways = await promotions(stores, now_ms=now_ms)
-        return json.dumps(
-            {
-                "plans": [plan.model_dump(mode="json") for plan in found],
-                "promotions": [way.model_dump(mode="json", exclude_none=True) for way in ways],
-            }
-        )
-
-    _add_templates(server, app)
-
-
-def _add_templates(server: MCPServer[Gonogo], app: Gonogo) -> None:
-    @server.resource(
-        "gonogo://dependency/{name}",
-        name="dependency",
-        title="Dependency",
-        description="One dependency: versions, metrics, standing verdict, incidents, recorded changes.",
-        mime_type=JSON,
-    )
     async def dependency(name: str) -> str:
         return await _dependency(app, name)
 
-    @server.resource(
-        "gonogo://incident/{id}",
-        name="incident",
-        title="Incident",
-        description="One incident with its timeline.",
-        mime_type=JSON,
-    )
     async def incident(id: str) -> str:  # noqa: A002 - the template's variable
-        return as_json(await app.get_incidents(incident_id=id))
+        return (await app.get_incidents(incident_id=id)).as_json()
 
-    @server.resource(
-        "gonogo://decision/{id}",
-        name="decision",
-        title="Decision",
-        description="One entry of the decision log, whole: inputs, evidence, answer, versions.",
-        mime_type=JSON,
-    )
     async def decision(id: str) -> str:  # noqa: A002 - the template's variable
         return decision_json(await app.decision(id))
+
+    for uri, title, description, read in (
+        ("dependencies", "Dependencies", "What is known, one entry each, with its standing verdict.", dependencies),
+        ("audit", "Audit", "The newest 50 actions: who moved traffic or money; decision/{id} has each whole.", audit),
+        ("plans", "Plans that wait", "Plans that wait for a person, each with its command, and promotions under way.", plans),
+        ("dependency/{name}", "Dependency", "One dependency: versions, metrics, standing verdict, incidents, recorded changes.", dependency),
+        ("incident/{id}", "Incident", "One incident with its timeline.", incident),
+        ("decision/{id}", "Decision", "One entry of the decision log, whole: inputs, evidence, answer, versions.", decision),
+    ):  # fmt: skip
+        server.resource(
+            f"gonogo://{uri}",
+            name=read.__name__,
+            title=title,
+            description=description,
+            mime_type="application/json",
+        )(read)
+
+
+async def _plans(app: Gonogo) -> str:
+    from gonogo.app.people import promotions, waiting_plans
+
+    stores, now_ms = await app.stores(), app.clock()
+    found = await waiting_plans(stores, now_ms=now_ms)
+    ways = await promotions(stores, now_ms=now_ms)
+    return json.dumps(
+        {
+            "plans": [plan.model_dump(mode="json") for plan in found],
+            "promotions": [way.model_dump(mode="json", exclude_none=True) for way in ways],
+        }
+    )
 
 
 async def _dependency(app: Gonogo, name: str) -> str:
     line = await app.dependency_line(name)
     incidents = await app.get_incidents(dependency=name)
     whole: dict[str, Any] = line.model_dump(mode="json", exclude_none=True)
-    kept = incidents.model_dump(mode="json", by_alias=True, exclude_none=True)
+    kept = incidents.as_object()
     changes = [event.told for event in await app.changes(name, limit=CHANGES_MAX)]
     shown = {"incidents": kept["incidents"], "changes": changes}
     return json.dumps({**whole, **shown}, ensure_ascii=False)

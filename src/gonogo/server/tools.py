@@ -48,7 +48,7 @@ def answered(answer: Answer) -> CallToolResult:
 def _result(answer: Answer, text: str) -> CallToolResult:
     return CallToolResult(
         content=[TextContent(type="text", text=text)],
-        structured_content=answer.model_dump(mode="json", by_alias=True, exclude_none=True),
+        structured_content=answer.as_object(),
     )
 
 

@@ -95,11 +95,6 @@ def body(answer: Answer, step: Callable[[NextAction], str] = as_call) -> str:
     return "\n".join(lines)
 
 
-def as_json(answer: Answer) -> str:
-    """The answer as one line of JSON: fields that would be null are left out."""
-    return answer.model_dump_json(by_alias=True, exclude_none=True)
-
-
 def decision_json(decision: Decision) -> str:
     """A log entry as one line of JSON, its inputs and answer as the objects they are."""
     whole = {f.name: getattr(decision, f.name) for f in fields(decision)}

@@ -14,7 +14,6 @@ from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import Decision
 from gonogo.settings import Settings
-from gonogo.text.answer_text import as_json
 
 # Crockford's base 32: in ASCII order, so that ids sort as their times do; no I, L, O, U.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -77,7 +76,7 @@ def entry_of(
         verdict=answer.verdict,
         summary=answer.summary,
         inputs=json.dumps(asked, sort_keys=True),
-        answer=as_json(answer),
+        answer=answer.as_json(),
         action=action,
         dependency=str(dependency) if dependency is not None else None,
         budget=str(budget) if budget is not None else None,
@@ -126,8 +125,4 @@ async def evidence_of(
     trust = await check_trust(
         telemetry, log, settings, dependency=dependency, now_ms=now_ms, detail="full"
     )
-    return json.dumps({"drift": _object(drift), "trust": _object(trust)})
-
-
-def _object(answer: Answer) -> object:
-    return answer.model_dump(by_alias=True, exclude_none=True, mode="json")
+    return json.dumps({"drift": drift.as_object(), "trust": trust.as_object()})

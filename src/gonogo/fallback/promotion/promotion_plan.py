@@ -38,13 +38,12 @@ from gonogo.ports.promotions import SHADOW, STAGE_SHARES, Promotion
 from gonogo.ports.routes import WHOLE, Check, Route, Weight, primary_route, split_version
 from gonogo.records import HOUR_MS, Dependency, HourCounts
 from gonogo.routes.sticky_keys import chosen_salt
-from gonogo.settings import Policy, Settings
+from gonogo.settings import Policy
 from gonogo.text.forms import share_text
 
 
 async def propose_promotion(
     ports: FallbackPorts,
-    settings: Settings,
     *,
     dependency: str,
     version: str,
@@ -75,9 +74,9 @@ async def propose_promotion(
         ActionRefused: A fallback or another promotion is in place, or there is nothing to compare.
     """
     route = await ports.routes.route(dependency) or primary_route(dependency)
-    own = settings.dependency(dependency)
+    own = ports.settings.dependency(dependency)
     ceiling = WHOLE if to is None else whole_share(to)
-    known = await _recorded(ports, settings, dependency)
+    known = await _recorded(ports, dependency)
     _refuse_busy(route)
     counts = await ports.telemetry.hours(dependency)
     made = _beginning(
@@ -86,12 +85,10 @@ async def propose_promotion(
     made = replace(made, policy=_policy(policy) or own.fallback_policy, to=ceiling)
     made = _as_asked(made, dependency, at_once=at_once, shadow=shadow, now_ms=now_ms)
     after = split_of(made, made.share)
-    checks = await promotion_checks(
-        ports, settings, route, made, after, is_start=True, now_ms=now_ms
-    )
+    checks = await promotion_checks(ports, route, made, after, is_start=True, now_ms=now_ms)
     checks += (_unstaged(made.share),) if at_once else ()
     approval = approval_of(own.fallback_policy, checks)
-    salt, keys = await _salt(ports, settings, route, made, now_ms)
+    salt, keys = await _salt(ports, route, made, now_ms)
     said = plain((reason or "").strip(), REASON_CHARS_MAX)
     return Proposal(
         dependency=dependency,
@@ -100,20 +97,20 @@ async def propose_promotion(
         after=after,
         health=None,
         cost_change=None,
-        effects=effects(ports, settings, route, after, made),
+        effects=effects(ports, route, after, made),
         checks=checks,
         approval=approval,
-        valid_ms=valid_ms(settings, approval),
+        valid_ms=valid_ms(ports.settings, approval),
         way_back=_told_end(made, keys),
         promotes=made,
         salt=salt,
     )
 
 
-async def _recorded(ports: FallbackPorts, settings: Settings, dependency: str) -> Dependency:
+async def _recorded(ports: FallbackPorts, dependency: str) -> Dependency:
     known = await ports.telemetry.dependency(dependency)
     if known is None:
-        await refuse_unknown(ports.telemetry, settings, dependency)
+        await refuse_unknown(ports.telemetry, ports.settings, dependency)
         raise UnknownTarget("dependency", dependency, (), "Record observations of it first.")
     return known
 
@@ -128,11 +125,11 @@ def _told_end(made: Promotion, keys: str) -> str:
 
 
 async def _salt(
-    ports: FallbackPorts, settings: Settings, route: Route, made: Promotion, now_ms: int
+    ports: FallbackPorts, route: Route, made: Promotion, now_ms: int
 ) -> tuple[str, str]:
     """A salt under which few keys carry the stages of a trial, and what to say of the keys."""
     later = tuple(share for share in STAGE_SHARES[:-1] if made.first < share <= made.to)
-    own = settings.dependency(route.dependency)
+    own = ports.settings.dependency(route.dependency)
     return await chosen_salt(
         ports.telemetry, own, route, (made.first, *later), from_end=True, now_ms=now_ms
     )
@@ -293,7 +290,6 @@ def split_of(made: Promotion, share: int) -> tuple[Weight, ...]:
 
 async def promotion_checks(
     ports: FallbackPorts,
-    settings: Settings,
     route: Route,
     made: Promotion,
     after: tuple[Weight, ...],
@@ -315,46 +311,42 @@ async def promotion_checks(
     is_well, told = await ports.health.answers(made.target, now_ms=now_ms)
     answers = Check("candidate_answers", is_well is not False, f"{made.target}: {told}", "agents")
     if not is_start:
-        return (answers, await _evidence(ports, settings, route, reading, now_ms), *state)
+        return (answers, await _evidence(ports, route, reading, now_ms), *state)
     health = await ports.health.assess(made.target, primary=route.dependency, now_ms=now_ms)
     switches = await ports.routes.switches(route.dependency, since_ms=now_ms - LIMITS_LOOK_BACK_MS)
     return (
         answers,
         *target_provider(health),
-        await _has_outcomes(ports, settings, made, route.dependency),
+        await _has_outcomes(ports, made, route.dependency),
         _was_not_worse(route, made),
         Check(
             "no_incident",
-            not (ill := await is_ill(ports, settings, route.dependency, now_ms)),
+            not (ill := await is_ill(ports, route.dependency, now_ms)),
             f"{route.dependency} is {'no_go or has an incident: a promotion is no cure' if ill else 'not in trouble'}",
             "agents",
         ),
         rate_limit(switches, now_ms),
         flap_damping(switches, now_ms),
-        *await drawn_budgets(ports, settings, route, after, now_ms=now_ms),
-        *_reached(ports, settings, made),
+        *await drawn_budgets(ports, route, after, now_ms=now_ms),
+        *_reached(ports, made),
         *state,
     )
 
 
-def _reached(ports: FallbackPorts, settings: Settings, made: Promotion) -> tuple[Check, ...]:
+def _reached(ports: FallbackPorts, made: Promotion) -> tuple[Check, ...]:
     """A candidate that an actuator knows nothing of would have all calls, and get none there."""
     name = split_version(made.target)[0]
     ends = Route(name, split_of(made, min(made.to, WHOLE - 1)))
     missing = [
         f"{actuator}: {lack}"
-        for actuator in actuators_of(ports, settings, name)
+        for actuator in actuators_of(ports, name)
         if actuator in ports.actuators and (lack := ports.actuators[actuator].lacks(ends))
     ]
     return (Check("actuators", False, "; ".join(missing), "never"),) if missing else ()
 
 
 async def _evidence(
-    ports: FallbackPorts,
-    settings: Settings,
-    route: Route,
-    reading: TrialReading | None,
-    now_ms: int,
+    ports: FallbackPorts, route: Route, reading: TrialReading | None, now_ms: int
 ) -> Check:
     """A further stage stands on the evidence of the one that the route is in."""
     known = await ports.telemetry.dependency(route.dependency)
@@ -362,15 +354,13 @@ async def _evidence(
     if known is None or running is None or not running.is_running:
         return Check("evidence", False, "no trial is under way", "always")
     if reading is None:
-        reading = await read_trial(ports.telemetry, settings, known, running, now_ms=now_ms)
+        reading = await read_trial(ports.telemetry, ports.settings, known, running, now_ms=now_ms)
     return Check("evidence", reading.move == "next", told_evidence(reading), "agents")
 
 
-async def _has_outcomes(
-    ports: FallbackPorts, settings: Settings, made: Promotion, dependency: str
-) -> Check:
+async def _has_outcomes(ports: FallbackPorts, made: Promotion, dependency: str) -> Check:
     known = await ports.telemetry.dependency(dependency)
-    if known is None or errors_decide(known, settings.dependency(dependency)):
+    if known is None or errors_decide(known, ports.settings.dependency(dependency)):
         return Check("candidate_outcomes", True, "judged by its errors", "agents")
     golden = await ports.telemetry.hours(dependency, golden=True)
     counts = await ports.telemetry.hours(dependency)

@@ -26,12 +26,11 @@ from gonogo.fallback.promotion.trial_reading import TrialReading, read_trial
 from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import WHOLE, Plan, Route
 from gonogo.records import DAY_MS, HOUR_MS, Verdict
-from gonogo.settings import Settings
 from gonogo.text.forms import minute, number, share_text
 
 
 async def promotion_report(
-    ports: FallbackPorts, settings: Settings, *, dependency: str, now_ms: int
+    ports: FallbackPorts, *, dependency: str, now_ms: int
 ) -> PromotionReport:
     """The promotion of a dependency that is under way, or the last one; reads only.
 
@@ -62,12 +61,12 @@ async def promotion_report(
     known = await ports.telemetry.dependency(dependency)
     if made.status == "done" or known is None:
         return plain
-    reading = await read_trial(ports.telemetry, settings, known, made, now_ms=now_ms)
+    reading = await read_trial(ports.telemetry, ports.settings, known, made, now_ms=now_ms)
     waiting = await _waiting(ports, dependency, now_ms)
     # Validated, so that every number is rounded as the object has it.
     beside = await ports.telemetry.dependency(made.shadow) if made.shadow else None
     silence = told_silence(known, made, now_ms) or told_shadow(known, beside, made, now_ms)
-    key = settings.dependency(dependency).route_key
+    key = ports.settings.dependency(dependency).route_key
     standing = _standing(route, made, reading, waiting, silence, key, now_ms)
     if silence is not None:
         standing["next_actions"] = [_looked_up(dependency, "what the application has to call")]
@@ -203,9 +202,7 @@ class PromotionNews:
     why: str
 
 
-async def promotion_news(
-    ports: FallbackPorts, settings: Settings, *, now_ms: int
-) -> list[PromotionNews]:
+async def promotion_news(ports: FallbackPorts, *, now_ms: int) -> list[PromotionNews]:
     """Collect the news of every promotion; reads only."""
     found = []
     for route in await ports.routes.routes():
@@ -214,7 +211,7 @@ async def promotion_news(
             continue
         name = route.dependency
         if made.status == "running":
-            why = await _undecided(ports, settings, route, made, now_ms)
+            why = await _undecided(ports, route, made, now_ms)
             found += [PromotionNews(name, "undecided", made.since_ms, why)] if why else []
         elif is_recent(made.ended_ms, now_ms, within_ms=ENDED_TOLD_MS):
             ended = told_end(route, made)
@@ -223,17 +220,17 @@ async def promotion_news(
 
 
 async def _undecided(
-    ports: FallbackPorts, settings: Settings, route: Route, made: Promotion, now_ms: int
+    ports: FallbackPorts, route: Route, made: Promotion, now_ms: int
 ) -> str | None:
     """The reason why a stage is about to be given up; None where it is not, or giving up changes nothing."""
     begun_ms, stays = made.since_ms, made.is_at_end
-    denied = settings.dependency(route.dependency).fallback_policy == "deny"
+    denied = ports.settings.dependency(route.dependency).fallback_policy == "deny"
     if stays or denied or route.holder(now_ms) or now_ms - begun_ms < NEAR_LIMIT * LEAST_LIMIT_MS:
         return None
     known = await ports.telemetry.dependency(route.dependency)
     if known is None:
         return None
-    reading = await read_trial(ports.telemetry, settings, known, made, now_ms=now_ms)
+    reading = await read_trial(ports.telemetry, ports.settings, known, made, now_ms=now_ms)
     if reading.move != "stay" or now_ms - begun_ms < NEAR_LIMIT * (reading.gives_up_ms - begun_ms):
         return None
     why = told_silence(known, made, now_ms) or told_evidence(reading)

@@ -25,7 +25,7 @@ from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import WHOLE, Route, Weight
 from gonogo.ports.telemetry import Telemetry
 from gonogo.records import HOUR_MS, HourCounts
-from gonogo.settings import Policy, Settings
+from gonogo.settings import Policy
 from gonogo.text.forms import actor_name, share_text
 
 # Evidence comes by the hour; a question about a route must not wait for it each time.
@@ -46,7 +46,7 @@ class PromotionOutcome:
 
 
 async def carry_on(
-    ports: FallbackPorts, settings: Settings, *, dependency: str | None = None, now_ms: int
+    ports: FallbackPorts, *, dependency: str | None = None, now_ms: int
 ) -> list[PromotionOutcome]:
     """Look once at every promotion under way, or at one, and take the step that its evidence allows.
 
@@ -58,18 +58,14 @@ async def carry_on(
         made = route.promotion
         if made is None or not made.is_running or dependency not in (None, route.dependency):
             continue
-        denied = settings.dependency(route.dependency).fallback_policy == "deny"
+        denied = ports.settings.dependency(route.dependency).fallback_policy == "deny"
         if route.dependency not in worked_on and not denied and not route.holder(now_ms):
-            found.append(await _looked_at(ports, settings, route, made, now_ms))
+            found.append(await _looked_at(ports, route, made, now_ms))
     return found
 
 
 async def carry_on_if_due(
-    ports: FallbackPorts,
-    settings: Settings,
-    dependency: str,
-    looked_ms: dict[str, int],
-    now_ms: int,
+    ports: FallbackPorts, dependency: str, looked_ms: dict[str, int], now_ms: int
 ) -> None:
     """Look at one promotion under way, as a question about its route does: each minute at most.
 
@@ -83,29 +79,29 @@ async def carry_on_if_due(
     if is_recent(looked_ms.get(key, 0), now_ms, within_ms=LOOKED_AT_EVERY_MS):
         return
     looked_ms[key] = now_ms
-    await carry_on(ports, settings, dependency=dependency, now_ms=now_ms)
+    await carry_on(ports, dependency=dependency, now_ms=now_ms)
 
 
 async def _looked_at(
-    ports: FallbackPorts, settings: Settings, route: Route, made: Promotion, now_ms: int
+    ports: FallbackPorts, route: Route, made: Promotion, now_ms: int
 ) -> PromotionOutcome:
     name = route.dependency
     known = await ports.telemetry.dependency(name)
     if known is None:
         return PromotionOutcome(name, "wait", f"nothing is known of {name}")
     if dead := await _dead(ports, route, made, now_ms):
-        return await _back(ports, settings, route, made, dead, is_worse=True, now_ms=now_ms)
-    reading = await read_trial(ports.telemetry, settings, known, made, now_ms=now_ms)
+        return await _back(ports, route, made, dead, is_worse=True, now_ms=now_ms)
+    reading = await read_trial(ports.telemetry, ports.settings, known, made, now_ms=now_ms)
     at_end = made.is_at_end
     is_worse = reading.move == "back: worse"
     if is_worse or (reading.move == "back: not shown" and not at_end):
         why = f"{made.version} is worse: {told_worse(reading)}"
         why = why if is_worse else _not_shown(made, reading)
-        return await _back(ports, settings, route, made, why, is_worse=is_worse, now_ms=now_ms)
+        return await _back(ports, route, made, why, is_worse=is_worse, now_ms=now_ms)
     if reading.move != "next" or at_end:
         held = "at its share: " if at_end else ""
         return PromotionOutcome(name, "wait", held + told_evidence(reading))
-    return await _advanced(ports, settings, route, made, reading, now_ms)
+    return await _advanced(ports, route, made, reading, now_ms)
 
 
 def _not_shown(made: Promotion, reading: TrialReading) -> str:
@@ -126,12 +122,7 @@ async def _dead(ports: FallbackPorts, route: Route, made: Promotion, now_ms: int
 
 
 async def _advanced(
-    ports: FallbackPorts,
-    settings: Settings,
-    route: Route,
-    made: Promotion,
-    reading: TrialReading,
-    now_ms: int,
+    ports: FallbackPorts, route: Route, made: Promotion, reading: TrialReading, now_ms: int
 ) -> PromotionOutcome:
     share = made.next_share
     on = replace(
@@ -147,31 +138,23 @@ async def _advanced(
     strictest: Policy = max(made.policy, "person" if own_word else "allow", key=POLICIES.index)
     is_free = strictest in ("allow", "confirm")
     approval: Policy = "allow" if is_free else strictest
-    await _step(ports, settings, route, on, after, reason, approval, reading=reading, now_ms=now_ms)
+    await _step(ports, route, on, after, reason, approval, reading=reading, now_ms=now_ms)
     if is_free:
         return outcome
     return replace(outcome, move="ask", why=f"a person is asked: {reason}")
 
 
 async def _back(
-    ports: FallbackPorts,
-    settings: Settings,
-    route: Route,
-    made: Promotion,
-    why: str,
-    *,
-    is_worse: bool,
-    now_ms: int,
+    ports: FallbackPorts, route: Route, made: Promotion, why: str, *, is_worse: bool, now_ms: int
 ) -> PromotionOutcome:
     home = replace(made, status="back", why=why, is_worse=is_worse)
     after = (Weight(made.home, WHOLE),)
-    await _step(ports, settings, route, home, after, why, "allow", now_ms=now_ms)
+    await _step(ports, route, home, after, why, "allow", now_ms=now_ms)
     return PromotionOutcome(route.dependency, "back", why)
 
 
 async def _step(
     ports: FallbackPorts,
-    settings: Settings,
     route: Route,
     made: Promotion,
     after: tuple[Weight, ...],
@@ -182,11 +165,10 @@ async def _step(
     now_ms: int,
 ) -> None:
     checks = await promotion_checks(
-        ports, settings, route, made, after, is_start=False, reading=reading, now_ms=now_ms
+        ports, route, made, after, is_start=False, reading=reading, now_ms=now_ms
     )
     await take_step(
         ports,
-        settings,
         route,
         after,
         kind=PROMOTE,

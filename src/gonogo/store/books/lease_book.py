@@ -1,4 +1,4 @@
-"""Leases in the store: `ports.sharing.Leases`."""
+"""Leases in the store: work that is claimed until a time, which whoever dies loses then."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _WAITS_S = (0.2, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0)
 
 
 class PostgresChanges:
-    """The changes of one open database (`ports.sharing.Changes`).
+    """The changes of one open database (`ports.telemetry.Changes`).
 
     `direct`: its address without a pooler, where there is one.
     """

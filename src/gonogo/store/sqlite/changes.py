@@ -22,7 +22,7 @@ LOOK_EVERY_S = 0.5
 
 
 class SqliteChanges:
-    """The changes of one open store (`ports.sharing.Changes`)."""
+    """The changes of one open store (`ports.telemetry.Changes`)."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
