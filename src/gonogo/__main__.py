@@ -35,14 +35,15 @@ def main() -> None:
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command; returns its exit status and raises nothing."""
     try:
-        from gonogo.cli import command_line
         from gonogo.config.early_options import command_place
 
         place = command_place(arguments)
         early = None if place is None else _early(arguments[place])
         if early is not None and place is not None:
             return early([*arguments[:place], *arguments[place + 1 :]], environ)
-        return command_line(arguments, environ)
+        from gonogo.cli.root import run_command
+
+        return run_command(arguments, environ)
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as ended:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gonogo.answers import BudgetCheck, TrustPart, Window, in_points, rounded
 from gonogo.drift.finding import change_of
 from gonogo.errors import ParameterError
-from gonogo.ports.micro import micro_usd
+from gonogo.ports.money import micro_usd
 from gonogo.records import MICRO
 from gonogo.text.budget_summary import budget_summary
 from gonogo.text.forms import (

@@ -17,9 +17,9 @@ from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.fallback.ask import FallbackRequest, approve, trigger_fallback
 from gonogo.fallback.conditions import ConfirmedBy
 from gonogo.fallback.fallback_ports import FallbackPorts
-from gonogo.fallback.hold import hold_route
 from gonogo.fallback.reconcile import Reconciliation, reconcile
 from gonogo.fallback.recover import RecoveryOutcome, recover
+from gonogo.fallback.route import hold_route
 from gonogo.ports.actuators import Actuator
 from gonogo.ports.routes import Route, Weight
 from gonogo.ports.target_health import Assessment, OwnRate

@@ -234,7 +234,7 @@ class Maintenance(OpenStore):
             ParameterError: the reason is empty, or `until` is no time ahead.
             UnknownTarget: nothing is known of the dependency.
         """
-        from gonogo.fallback.hold import hold_route
+        from gonogo.fallback.route import hold_route
 
         self.refuse_read_only("hold a route")
         stores = await self.stores()

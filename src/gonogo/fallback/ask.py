@@ -11,6 +11,7 @@ from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarg
 from gonogo.fallback.apply import carry_out, refuse_stale, replayed
 from gonogo.fallback.conditions import (
     POLICIES,
+    REASON_CHARS_MAX,
     Approval,
     ConfirmedBy,
     approval_of,
@@ -28,7 +29,7 @@ from gonogo.fallback.fallback_words import (
     stored_answer,
 )
 from gonogo.fallback.judgement import SwitchJudgement, judge_switch
-from gonogo.fallback.plan import REASON_CHARS_MAX, Proposal, propose
+from gonogo.fallback.plan import Proposal, propose
 from gonogo.fallback.promotion.promotion_plan import promotion_checks, propose_promotion
 from gonogo.fallback.promotion.promotion_report import promotion_report
 from gonogo.fallback.promotion.ramp import carry_on

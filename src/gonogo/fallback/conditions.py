@@ -92,6 +92,8 @@ def askers(*actors: str) -> tuple[str, ...]:
 
 # The strictest last.
 POLICIES: tuple[Policy, ...] = ("allow", "confirm", "ask", "person", "deny")
+# Of the reason that a person gives, for the log.
+REASON_CHARS_MAX = 400
 SWITCHES_A_DAY_MAX = 2
 # Every switch adds one; half of it is left a day later.
 FLAPS_MAX = 3.0

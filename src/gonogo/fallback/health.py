@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import in_points
 from gonogo.errors import NotEnoughData, plain
-from gonogo.fallback.target_drift import HealthTelemetry, TargetDrift, names_of, not_counting
+from gonogo.fallback.target_drift import TargetDrift, names_of, not_counting
 from gonogo.ports.routes import UNMEASURED, Weight, split_version
+from gonogo.ports.signal_reads import ReportTelemetry
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import HOUR_MS, VERDICTS_BY_SEVERITY, HourCounts, worst_verdict
@@ -45,7 +46,7 @@ class TrustHealth:
 
     def __init__(
         self,
-        telemetry: HealthTelemetry,
+        telemetry: ReportTelemetry,
         log: DecisionLog,
         settings: Settings,
         memory: DriftMemory | None = None,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget, plain
-from gonogo.fallback.conditions import approval_of, target_route
+from gonogo.fallback.conditions import REASON_CHARS_MAX, approval_of, target_route
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.judgement import judge_switch
 from gonogo.fallback.route import refuse_unknown
@@ -36,7 +36,6 @@ from gonogo.text.forms import as_shown, counted, money, number, share_text, sign
 LEASE_MS = DAY_MS
 # What the primary gets back, stage by stage.
 RETURN_STAGES = (WHOLE // 100, WHOLE // 20, WHOLE // 4, WHOLE // 2, WHOLE)
-REASON_CHARS_MAX = 400
 PRICED_CALLS = 200
 PER_CALLS = 1_000
 

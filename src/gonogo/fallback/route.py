@@ -1,21 +1,26 @@
-"""The present route of a dependency, and a cheaper target where a budget of its calls runs low."""
+"""The present route of a dependency, a cheaper target where a budget runs low, and a person's hold on the route."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 from gonogo.answers import NextAction, RouteAnswer, ShadowCall, rfc3339
-from gonogo.errors import UnknownTarget, plain
+from gonogo.errors import ParameterError, UnknownTarget, plain
+from gonogo.fallback.conditions import REASON_CHARS_MAX
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.traffic import unseen
+from gonogo.hours.periods import moment
 from gonogo.money.scopes import dependencies_of, traffic_now
 from gonogo.money.step_down import cheaper_target, low_budgets, stepped_down
 from gonogo.ports.routes import UNMEASURED, WHOLE, Route, primary_route, split_version
 from gonogo.ports.standing_verdicts import NEVER_ASKED, CurrentVerdict, verdicts_now
 from gonogo.ports.telemetry import Telemetry
-from gonogo.records import Verdict, worst_verdict
+from gonogo.records import Decision, Verdict, worst_verdict
 from gonogo.routes.split import key_place, pick
 from gonogo.settings import PER_DEPENDENCY, Settings
 from gonogo.text.budget_summary import step_down_text
-from gonogo.text.forms import share_text
+from gonogo.text.forms import actor_name, share_text
 
 # How often a fallback that is due is found still needed before a person has to look.
 RENEWALS_MAX = 3
@@ -199,7 +204,9 @@ def _next_actions(
 
 async def _beside_cheaper(ports: FallbackPorts, route: RouteAnswer, now_ms: int) -> RouteAnswer:
     """The answer, with a cheaper target where a budget of its calls runs low; it changes nothing else."""
-    keyed = (owner for owner in ports.settings.keyed_budgets.values() if owner.per == PER_DEPENDENCY)
+    keyed = (
+        owner for owner in ports.settings.keyed_budgets.values() if owner.per == PER_DEPENDENCY
+    )
     own = (ports.settings.budget(f"{owner.name}/{route.dependency}") for owner in keyed)
     every = {b.name: b for b in (*ports.settings.budgets.values(), *own) if b is not None}
     stepping = [b for b in every.values() if b.on_low == "step_down"]
@@ -236,3 +243,61 @@ async def _beside_cheaper(ports: FallbackPorts, route: RouteAnswer, now_ms: int)
                 }
             )
     return route
+
+
+async def hold_route(
+    ports: FallbackPorts,
+    dependency: str,
+    *,
+    reason: str | None,
+    until: str | None = None,
+    actor: str,
+    now_ms: int,
+) -> Route:
+    """Hold a route where it is, or let it go (no `reason`). Logged as an action.
+
+    Args:
+        ports: The routes, and the telemetry that knows names.
+        settings: The zone of `until`, and configured names.
+        dependency: The primary's name.
+        reason: Why; None lets the route go.
+        until: A date or time at which the hold ends by itself; without one it stays.
+        actor: Who says so.
+        now_ms: Epoch milliseconds.
+
+    Raises:
+        ParameterError: The reason is empty, or `until` is no time ahead.
+        UnknownTarget: Nothing is known of the dependency.
+    """
+    if await ports.routes.route(dependency) is None:
+        await refuse_unknown(ports.telemetry, ports.settings, dependency)
+    said, until_ms = None, None
+    if reason is not None:
+        said = plain(reason.strip(), REASON_CHARS_MAX)
+        if not said:
+            raise ParameterError("A hold needs a reason: others will read why the route is stuck.")
+    if until is not None:
+        until_ms = moment(until, name="until", zone=ports.settings.timezone).start_ms
+        if until_ms <= now_ms:
+            raise ParameterError(f"until {plain(until, 60)} has passed: name a time ahead.")
+    end = "" if until_ms is None else f" until {rfc3339(until_ms)}"
+    told = f"held{end}: {said}" if said else "let go"
+    entry = Decision(
+        id=ports.new_id(),
+        ts_ms=now_ms,
+        kind="hold",
+        verdict=None,
+        summary=f"{actor_name(actor)}: the route of {dependency} is {told}",
+        inputs=json.dumps({"dependency": dependency, "hold": said, "until": until}),
+        answer=json.dumps({"held": said, "held_until_ms": until_ms}),
+        action=True,
+        dependency=dependency,
+        actor=actor,
+        settings_digest=ports.settings.digest,
+    )
+
+    def amended(route: Route) -> tuple[Route, Decision] | None:
+        same = (route.held, route.held_until_ms) == (said, until_ms)
+        return None if same else (replace(route, held=said, held_until_ms=until_ms), entry)
+
+    return await ports.routes.amend(dependency, amended, now_ms=now_ms)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
-from gonogo.ports.signal_reads import SignalTelemetry
+from gonogo.ports.signal_reads import ReportTelemetry
 from gonogo.ports.standing_verdicts import part_verdict
-from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import DAY_MS, Verdict, worst_verdict
 from gonogo.text.forms import actor_name
 
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
 ILL: tuple[Verdict, ...] = ("caution", "no_go")
 
 
-class HealthTelemetry(TrustTelemetry, SignalTelemetry, Protocol):
-    """The reads that trust and drift of a target are judged from."""
-
-
 class TargetDrift:
     """The drift of targets, worked out once for a plan that chooses, judges and judges again.
 
@@ -33,7 +28,7 @@ class TargetDrift:
 
     def __init__(
         self,
-        telemetry: HealthTelemetry,
+        telemetry: ReportTelemetry,
         log: DecisionLog,
         settings: Settings,
         memory: DriftMemory | None = None,
@@ -76,7 +71,7 @@ class TargetDrift:
 
 
 async def _recorded(
-    telemetry: HealthTelemetry, name: str, writers: Sequence[str], *, since_ms: int
+    telemetry: ReportTelemetry, name: str, writers: Sequence[str], *, since_ms: int
 ) -> bool:
     """Whether some recorded anything of a target since a time."""
     for golden in (False, True):

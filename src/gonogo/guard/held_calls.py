@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, GonogoError, ParameterError, UnknownTarget, plain
-from gonogo.ports.micro import micro_usd
+from gonogo.ports.money import micro_usd
 from gonogo.records import Unit
 
 if TYPE_CHECKING:

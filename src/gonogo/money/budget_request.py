@@ -9,7 +9,7 @@ from typing import Literal
 
 from gonogo.errors import ParameterError, plain
 from gonogo.money.budget_plan import PLANNED_CALLS_MAX
-from gonogo.ports.micro import micro_usd
+from gonogo.ports.money import micro_usd
 from gonogo.records import Unit
 
 _NAME_CHARS_MAX = 200

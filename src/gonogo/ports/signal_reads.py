@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from gonogo.ports.telemetry import Telemetry
+from gonogo.ports.trust_reads import TrustTelemetry
 
 if TYPE_CHECKING:
     from gonogo.records import Floats, Ints
@@ -97,3 +98,7 @@ class SignalTelemetry(Telemetry, Protocol):
     async def not_rolled_up(self, dependency: str) -> list[str]:
         """Fields with too many values to be rolled up, sorted: `prediction`, `segments.KEY`, …."""
         ...
+
+
+class ReportTelemetry(SignalTelemetry, TrustTelemetry, Protocol):
+    """Telemetry with the reads that reports of both drift and trust are made from."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from gonogo.answers import Answer, BudgetCheck, DriftReport, PreflightReport, TrustReport
 from gonogo.errors import UnknownTarget
-from gonogo.ports.signal_reads import SignalTelemetry
+from gonogo.ports.signal_reads import ReportTelemetry
 from gonogo.ports.telemetry import DecisionLog
-from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import Decision
 from gonogo.settings import Settings
 
@@ -94,12 +93,13 @@ def with_id(answer: Answered, entry_id: str) -> Answered:
     return answer.model_copy(update={"decision_id": entry_id})
 
 
-class Evidence(SignalTelemetry, TrustTelemetry, Protocol):
-    """The reads that drift and trust reports are made from."""
-
-
 async def evidence_of(
-    telemetry: Evidence, log: DecisionLog, settings: Settings, dependency: str, *, now_ms: int
+    telemetry: ReportTelemetry,
+    log: DecisionLog,
+    settings: Settings,
+    dependency: str,
+    *,
+    now_ms: int,
 ) -> str:
     """The whole drift and trust reports as a JSON object; an empty one where nothing is recorded.
 

@@ -142,7 +142,7 @@ def _whole(text: str) -> int:
 
 
 def _usd(text: str) -> float:
-    from gonogo.ports.micro import micro_usd
+    from gonogo.ports.money import micro_usd
 
     try:
         amount = float(text)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import (
     POLICIES,
+    REASON_CHARS_MAX,
     approval_of,
     flap_damping,
     not_held,
@@ -17,7 +18,6 @@ from gonogo.fallback.drawn_budgets import drawn_budgets
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.judgement import LIMITS_LOOK_BACK_MS, is_ill
 from gonogo.fallback.plan import (
-    REASON_CHARS_MAX,
     Proposal,
     actuators_of,
     effects,

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gonogo.errors import ParameterError
-from gonogo.ports.micro import micro_usd
-from gonogo.ports.money import ClosedAs, ClosedReservation
+from gonogo.ports.money import ClosedAs, ClosedReservation, micro_usd
 from gonogo.records import QUARTER_MS, UNIT_SIZE, Decision, Unit
 from gonogo.store.books.audit import append_action
 from gonogo.store.books.hold_clock import date_anew
