@@ -149,5 +149,5 @@ class Answer(Part):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def as_json(self) -> str:
-        """The same object as one line of JSON."""
+        """This answer as one line of JSON, with the fields of `as_object`."""
         return self.model_dump_json(by_alias=True, exclude_none=True)
