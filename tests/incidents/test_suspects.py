@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gonogo.answers import DriftReport, TrustReport
+from gonogo.answers import DriftReport, TrustReport, rfc3339
 from gonogo.answers.drift_report import Baseline, Change, Current, Onset, SegmentDrift
 from gonogo.answers.trust_report import SuspectedProvider
 from gonogo.app import Gonogo
@@ -180,6 +180,20 @@ async def test_a_slice_that_a_change_names_has_to_be_where_it_fell(stores: Store
     assert await near(stores, fell) == ["config of tier=new, this slice fell"]
     assert await near(stores, drift(slice_of("tier=old", drifted=True))) == []
     assert await near(stores, drift()) == ["config of tier=new, near in time alone"]
+
+
+@pytest.mark.anyio
+async def test_a_change_is_found_behind_those_of_a_busy_fleet(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More deploys than are read at first were recorded since; told again it is still the same change."""
+    monkeypatch.setattr("gonogo.incidents.change_events.READ_FIRST", 5)
+    await record_change(stores, "prompt", [], at=BEGAN, now_ms=NOW_MS)
+    for minutes in range(30):
+        at = rfc3339(NOW_MS - 60_000 * minutes)
+        await record_change(stores, "deploy", ["other"], at=at, now_ms=NOW_MS)
+    assert await near(stores, drift()) == ["prompt, near in time alone"]
+    assert await record_change(stores, "prompt", [], at=BEGAN, now_ms=NOW_MS) == []
 
 
 @pytest.mark.anyio

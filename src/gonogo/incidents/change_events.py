@@ -20,7 +20,8 @@ from gonogo.text.forms import minute
 
 # The kind of its entry in the decision log.
 CHANGE = "change_event"
-READ_MAX = 500
+# Entries read at first; more where these do not reach back to the period that is asked about.
+READ_FIRST = 500
 # An onset is known to the hour, and what is rolled out acts with some delay.
 BEFORE_MS = 6 * HOUR_MS
 # Calls of a version that begin so long after its event are its own.
@@ -61,10 +62,17 @@ def entry_of_change(
 async def recorded_changes(
     log: DecisionLog, dependency: str | None, *, start_ms: int, end_ms: int
 ) -> list[ChangeEvent]:
-    """The changes of a period that may touch a dependency (None: all), the newest first; of the last 500 recorded."""
+    """The changes of a period that may touch a dependency (None: all), the newest first."""
+    limit = READ_FIRST
+    while True:
+        entries = await log.decisions(kind=CHANGE, limit=limit)
+        # A change is recorded at most a day before it takes place: entries before that are of other periods.
+        if len(entries) < limit or entries[-1].last_ts_ms < start_ms - DAY_MS:
+            break
+        limit *= 4
     found = [
         ChangeEvent(**json.loads(entry.answer))
-        for entry in await log.decisions(kind=CHANGE, limit=READ_MAX)
+        for entry in entries
         if entry.dependency in (None, dependency)
     ]
     within = [event for event in found if start_ms <= event.at_ms <= end_ms]
