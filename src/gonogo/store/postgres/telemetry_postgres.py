@@ -7,7 +7,6 @@ transaction is of one shard, and the reads of rollups name the shard.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.detectors.bins import layout_of
@@ -20,7 +19,6 @@ from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 if TYPE_CHECKING:
     from gonogo.store.observations.batch_parts import Told
-    from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
     from gonogo.store.reads.telemetry_store import RecordRows
 
 _SLICE = """
@@ -37,40 +35,6 @@ _HISTOGRAMS = (
     + _SLICE.format(table="histogram")
     + "AND t.metric_id = :metric"
 )
-
-
-class PostgresTelemetry(StoredTelemetry):
-    """Telemetry in an open database. Processes on any machine may share it."""
-
-    _catalogue_of = PostgresCatalogue
-
-    async def _record(self, record: RecordRows, told: Sequence[Told], now_ms: int) -> BatchReport:
-        """Store a transaction a dependency; returns after the last commit.
-
-        Where one of them fails the ones before it are kept, and the answer says which were not.
-        """
-        from gonogo.store.observations.batch_parts import stored_in_parts
-
-        named: dict[str, list[tuple[int, Told]]] = {}
-        for position, one in enumerate(told):
-            named.setdefault(one.dependency, []).append((position, one))
-
-        async def store(part: Sequence[Told]) -> BatchReport:
-            return await self._store(record, part, now_ms=now_ms, shard=part[0].dependency)
-
-        return await stored_in_parts([named[name] for name in sorted(named)], store)
-
-    async def _hours(self, asked: Slice) -> HourCounts:
-
-        return await self._database.read(partial(read_hours, asked=asked))
-
-    async def _histograms(self, asked: Slice, metric: str) -> Histograms:
-
-        return await self._database.read(partial(read_histograms, asked=asked, metric=metric))
-
-    def _rollup_reads(self) -> tuple[ReadHours, ReadHistograms]:
-
-        return read_hours, read_histograms
 
 
 def _asked(connection: Connection, asked: Slice) -> dict[str, object]:
@@ -96,3 +60,26 @@ def read_histograms(connection: Connection, asked: Slice, metric: str) -> Histog
     layout_of(metric)
     named = {**_asked(connection, asked), "metric": id_of(metric)}
     return histograms_of(connection, metric, connection.execute(_HISTOGRAMS, named).fetchall())
+
+
+class PostgresTelemetry(StoredTelemetry):
+    """Telemetry in an open database. Processes on any machine may share it."""
+
+    _catalogue_of = PostgresCatalogue
+    _reads = read_hours, read_histograms
+
+    async def _record(self, record: RecordRows, told: Sequence[Told], now_ms: int) -> BatchReport:
+        """Store a transaction a dependency; returns after the last commit.
+
+        Where one of them fails the ones before it are kept, and the answer says which were not.
+        """
+        from gonogo.store.observations.batch_parts import stored_in_parts
+
+        named: dict[str, list[tuple[int, Told]]] = {}
+        for position, one in enumerate(told):
+            named.setdefault(one.dependency, []).append((position, one))
+
+        async def store(part: Sequence[Told]) -> BatchReport:
+            return await self._store(record, part, now_ms=now_ms, shard=part[0].dependency)
+
+        return await stored_in_parts([named[name] for name in sorted(named)], store)

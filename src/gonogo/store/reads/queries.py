@@ -164,13 +164,6 @@ def histograms_of(
     )
 
 
-def read_rule(connection: Connection, dependency: str) -> str | None:
-    """The rule that a dependency's rollups were made with."""
-    found = connection.execute("SELECT rule FROM dependency WHERE name = ?", (dependency,))
-    row = found.fetchone()
-    return None if row is None else str(row[0])
-
-
 def read_rules(connection: Connection, names: Sequence[str]) -> dict[str, str]:
     """The rules that the rollups of several dependencies were made with."""
     marks = ", ".join("?" * len(names))

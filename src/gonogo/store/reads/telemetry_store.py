@@ -30,7 +30,6 @@ from gonogo.store.reads.queries import (
     read_hours,
     read_mark,
     read_names,
-    read_rule,
     read_rules,
     read_segments,
 )
@@ -56,6 +55,8 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
     """
 
     _catalogue_of: CatalogueOf = Catalogue
+    # How this engine reads hours and histograms of a slice.
+    _reads: tuple[ReadHours, ReadHistograms] = read_hours, read_histograms
 
     mark = read(read_mark)
     names = read(read_names)
@@ -143,11 +144,9 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         end_hour: int | None = None,
     ) -> HourCounts:
         """Hourly counts of a slice (`key=value`; None is all), `start_hour <= hour < end_hour`."""
-        await self._adopt_rule(dependency)
-        return await self._hours(Slice(dependency, golden, segment, start_hour, end_hour))
-
-    async def _hours(self, asked: Slice) -> HourCounts:
-        return await self._database.read(partial(read_hours, asked=asked))
+        await self._adopt_rules((dependency,))
+        asked = Slice(dependency, golden, segment, start_hour, end_hour)
+        return await self._database.read(lambda connection: self._reads[0](connection, asked))
 
     async def histograms(
         self,
@@ -165,12 +164,11 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         Raises:
             ParameterError: No histogram is kept of such a metric.
         """
-        await self._adopt_rule(dependency)
+        await self._adopt_rules((dependency,))
         asked = Slice(dependency, golden, segment, start_hour, end_hour, daily)
-        return await self._histograms(asked, metric)
-
-    async def _histograms(self, asked: Slice, metric: str) -> Histograms:
-        return await self._database.read(partial(read_histograms, asked=asked, metric=metric))
+        return await self._database.read(
+            lambda connection: self._reads[1](connection, asked, metric)
+        )
 
     async def rollups(
         self, dependency: str, *, since: tuple[int, int] | None, without: Collection[str] = ()
@@ -178,18 +176,15 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         """Read a dependency's rollups on one snapshot; None as for `dependency`."""
         from gonogo.store.reads.rollup_reads import read_rollups
 
-        await self._adopt_rule(dependency)
+        await self._adopt_rules((dependency,))
         work = partial(
             read_rollups,
             name=dependency,
-            reads=self._rollup_reads(),
+            reads=self._reads,
             since=since,
             without=without,
         )
         return await self._database.read(work)
-
-    def _rollup_reads(self) -> tuple[ReadHours, ReadHistograms]:
-        return read_hours, read_histograms
 
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
         """A throw-away detector state: (the hour it stands at, its bytes), or None, also where it was damaged."""
@@ -297,36 +292,22 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         return await self._database.write(work, durable=True, shard=dependency)
 
     async def _adopt_rules(self, dependencies: Sequence[str]) -> None:
-        if self._database.read_only:
-            return
-        from gonogo.store.observations.rows import Rule
-
+        """Make the rollups anew of those that were made with another rule than the settings ask for."""
         new = [name for name in dependencies if name not in self._known.ruled]
-        if not new:
-            return
-        for name, stored in (await self._database.read(partial(read_rules, names=new))).items():
-            if Rule.parse(stored).is_configured(self._settings, name):
-                self._known.ruled.add(name)
-            else:
-                await self._adopt_rule(name)
-
-    async def _adopt_rule(self, dependency: str) -> None:
-        if self._database.read_only or dependency in self._known.ruled:
+        if self._database.read_only or not new:
             return
         from gonogo.store.observations.rows import Rule
 
-        stored = await self._database.read(partial(read_rule, dependency=dependency))
-        if stored is None:
-            return
-        if not Rule.parse(stored).is_configured(self._settings, dependency):
-            from gonogo.store.observations.record import adopt_rule
+        for name, stored in (await self._database.read(partial(read_rules, names=new))).items():
+            if not Rule.parse(stored).is_configured(self._settings, name):
+                from gonogo.store.observations.record import adopt_rule
 
-            work = partial(
-                adopt_rule,
-                name=dependency,
-                settings=self._settings,
-                known=self._known,
-                catalogue_of=self._catalogue_of,
-            )
-            self._known.learn(await self._database.write(work, shard=dependency))
-        self._known.ruled.add(dependency)
+                work = partial(
+                    adopt_rule,
+                    name=name,
+                    settings=self._settings,
+                    known=self._known,
+                    catalogue_of=self._catalogue_of,
+                )
+                self._known.learn(await self._database.write(work, shard=name))
+            self._known.ruled.add(name)
