@@ -50,7 +50,7 @@ def test_a_call_is_booked_and_forecast_by_its_own_tables_alone(
             (None,),
         )
         priced = price_calls(costs, mine, settings, now_ms=NOW_MS, others=family)
-        return booked, float(priced.micro_usd[0])
+        return booked, float(priced[0])
 
     assert told({**others, **own}) == told(own)
 

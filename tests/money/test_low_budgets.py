@@ -68,16 +68,16 @@ async def test_a_low_budget_names_the_cheaper_target_and_switches_nothing(tmp_pa
         await record(app, calls("dear", 12, 0.1, since_h=1))
         low = await ask("day", "dear", planned_calls=1)
         assert low.verdict == "go"
-        for found in (failed, low):
+        for found, why in ((failed, "Cheaper"), (low, "It runs low")):
             assert found.step_down is not None
             assert (found.step_down.to, found.step_down.cost_share) == ("cheap", 0.2)
-            assert "a call of cheap costs 20% of one of dear" in found.summary
+            assert f"{why}: a call of cheap costs 20% of one of dear" in found.summary
         asked: dict[str, Any] = low.next_actions[0].arguments
         plan = await app.trigger_fallback(**asked)
         assert isinstance(plan, FallbackPlan)
         route = await app.get_route("dear")
         assert (route.target, route.step_down) == ("dear", low.step_down)
-        assert "Budget day: It runs low: a call of cheap costs 20%" in route.summary
+        assert "Budget day runs low: a call of cheap costs 20%" in route.summary
         assert route.next_actions[0].arguments == asked
         assert (await app.get_route("cheap")).step_down is None
     async with opened_app(tmp_path, LADDER.replace('on_low = "step_down"', "")) as app:
@@ -129,6 +129,8 @@ async def test_whatever_the_budget_is_spent_on_has_its_cheaper_target_named(
         assert low.verdict == "go"
         assert low.step_down is not None
         assert low.step_down.to == "cheap"
+        who = "Budget day" if asked == "team" else "It"
+        assert f"{who} runs low: a call of cheap costs 20% of one of dear." in low.summary
         if "tenant" not in more:  # whose calls are asked for, a route does not know
             assert (await app.get_route("dear")).step_down == low.step_down
 

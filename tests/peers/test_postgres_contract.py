@@ -42,6 +42,8 @@ CONTRACT = (
     "test_corrected_costs",
     "test_keyed_budgets",
     "test_values_of_a_key",
+    "test_low_budgets",
+    "test_runs",
     "test_ledger_replay",
     "test_leases",
     "test_recovery",

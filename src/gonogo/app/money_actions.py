@@ -74,22 +74,27 @@ async def _beside_cheaper(
 ) -> BudgetCheck:
     """The answer of a budget that runs low, or a parent does, with the cheaper target where that is configured."""
     chain = budget_chain(stores.settings, answer.budget)
+    least = answer.budget if answer.binding is None else answer.binding.budget
     low = await low_budgets(
         stores.ledger,
         stores.settings,
         chain,
         traffic,
-        anyway=answer.verdict != "go",
+        too_small=() if answer.verdict == "go" else (answer.budget, least),
         now_ms=now_ms,
     )
     for budget in low:
         found = await cheaper_now(stores, budget.spent_on, budget.unit, traffic, now_ms=now_ms)
         if found is not None:
             step, plan = stepped_down(found, budget.name)
+            who = "It" if budget.name == answer.budget else f"Budget {plain(budget.name, 80)}"
+            said = step_down_text(
+                step, budget.unit, f"{who} runs low" if budget.is_low else "Cheaper"
+            )
             return answer.model_copy(
                 update={
                     "step_down": step,
-                    "summary": f"{answer.summary} {step_down_text(step, answer.unit)}",
+                    "summary": f"{answer.summary} {said}",
                     "next_actions": [plan, *answer.next_actions][:3],
                 }
             )

@@ -183,7 +183,7 @@ async def _cheaper(
     if found is None:
         return None
     step, plan = stepped_down(found, budget.name)
-    said = step_down_text(step, None if budget.unit == "usd" else budget.unit)
+    said = step_down_text(step, budget.unit, "it runs low")
     subject = f"{STEP}:{budget.name}:{_window_of(budget, fill.scope)}"
     notice = notice_of("budget", subject, budget.name, said, now_ms)
     why = str(plan.arguments["reason"])

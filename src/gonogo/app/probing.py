@@ -11,10 +11,10 @@ import anyio
 from gonogo.answers import ProbeLine, ProbeReport, rfc3339
 from gonogo.app.check_ports import Checks
 from gonogo.errors import ConfigError, DataError, UnknownTarget
-from gonogo.money.prices import call_micro_usd
+from gonogo.money.prices import TokenUsage, call_nano_usd
 from gonogo.prober.golden_run import read_golden
 from gonogo.prober.probe_run import Prober, Run, observations, planned_run
-from gonogo.records import MICRO, Verdict, worst_verdict
+from gonogo.records import MICRO, NANO_A_MICRO, Verdict, worst_verdict
 from gonogo.settings import ProbeSettings, Settings
 from gonogo.trust.writers import PROBE_WRITER
 
@@ -39,14 +39,9 @@ def open_prober(settings: Settings, *, clock: Callable[[], int]) -> Prober:
     """Build the prober that carries out runs, at the prices of the settings."""
 
     def price(name: str, version: str | None, tokens_in: int, tokens_out: int) -> int | None:
-        return call_micro_usd(
-            name,
-            version,
-            input_tokens=tokens_in,
-            output_tokens=tokens_out,
-            ts_ms=clock(),
-            settings=settings,
-        )
+        usage = TokenUsage(tokens_in, tokens_out)
+        cost = call_nano_usd(name, version, usage, ts_ms=clock(), settings=settings)
+        return None if cost is None else round(cost / NANO_A_MICRO)
 
     folder = settings.config_path.parent if settings.config_path is not None else None
     return Prober(clock=clock, price=price, folder=folder)

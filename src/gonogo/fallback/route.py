@@ -234,11 +234,11 @@ async def _beside_cheaper(ports: FallbackPorts, route: RouteAnswer, now_ms: int)
         )
         if found is not None:
             step, plan = stepped_down(found, budget.name)
-            said = step_down_text(step, None if budget.unit == "usd" else budget.unit)
+            who = f"Budget {plain(budget.name, 80)} runs low"
             return route.model_copy(
                 update={
                     "step_down": step,
-                    "summary": f"{route.summary} Budget {plain(budget.name, 80)}: {said}",
+                    "summary": f"{route.summary} {step_down_text(step, budget.unit, who)}",
                     "next_actions": [plan, *route.next_actions][:3],
                 }
             )

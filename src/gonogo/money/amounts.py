@@ -31,7 +31,7 @@ async def call_amounts(
     if unit == "usd":
         alike = [each for each in settings.prices if each.startswith(name) and ":" in each]
         others = [each for each in alike if await telemetry.dependency(each) is not None]
-        return calls, price_calls(calls, name, settings, now_ms=now_ms, others=others).micro_usd
+        return calls, price_calls(calls, name, settings, now_ms=now_ms, others=others)
     if unit == "calls":
         return calls, np.ones(calls.ts_ms.size)
     tokens = np.maximum(calls.input_tokens, 0) + np.maximum(calls.output_tokens, 0)

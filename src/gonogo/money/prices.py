@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
@@ -45,14 +44,6 @@ class _PriceList(Protocol):
         provider_id: str | None = None,
         genai_request_timestamp: datetime | None = None,
     ) -> _Calculation: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PricedCalls:
-    """Costs of calls at today's prices, in micro-dollars, shape (n,); NaN where none is known."""
-
-    micro_usd: Floats
-    unpriced: int
 
 
 def model_names(dependency: str, version: str | None) -> tuple[str, ...]:
@@ -101,21 +92,6 @@ def call_nano_usd(
     """
     price = _usage_micro_usd(dependency, version, usage, ts_ms, settings)
     return None if price is None else round(price * NANO_A_MICRO)
-
-
-def call_micro_usd(
-    dependency: str,
-    version: str | None,
-    *,
-    input_tokens: int,
-    output_tokens: int,
-    ts_ms: int,
-    settings: Settings,
-) -> int | None:
-    """The cost of a call's plain tokens at the prices of its day, in micro-dollars."""
-    usage = TokenUsage(input_tokens, output_tokens)
-    price = _usage_micro_usd(dependency, version, usage, ts_ms, settings)
-    return None if price is None else round(price)
 
 
 def _usage_micro_usd(
@@ -168,8 +144,8 @@ def price_calls(
     *,
     now_ms: int,
     others: Collection[str] = (),
-) -> PricedCalls:
-    """Price a dependency's calls as they would be priced today.
+) -> Floats:
+    """Price a dependency's calls as they would be priced today, in micro-dollars.
 
     `others`: names of dependencies that are known beside those configured. The price of one, as of `llama3:8b`
     beside `llama3`, is not taken for a tier's.
@@ -194,7 +170,7 @@ def price_calls(
             priced[mine] = _at_override(costs, mine, override, tiers)
         else:
             _at_list_price(costs, mine, priced, (dependency, version), settings, now_ms)
-    return PricedCalls(priced, int(np.isnan(priced).sum()))
+    return priced
 
 
 def _override(

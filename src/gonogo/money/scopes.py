@@ -1,4 +1,4 @@
-"""The stand-ins of a dependency: its fallback ladder, and where its route goes now."""
+"""Budgets as the ledger counts them: their parents, windows and members, and what is called in whose stead."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from gonogo.answers import NextAction, StepDown
@@ -20,11 +20,12 @@ LOW_SHARE = 0.8
 
 
 class LowBudget(NamedTuple):
-    """A budget of `on_low = "step_down"` that runs low, and the dependencies that it is spent on."""
+    """A budget of `on_low = "step_down"` and the dependencies that it is spent on; `is_low`: not just too small for a plan."""
 
     name: str
     unit: Unit
     spent_on: tuple[str, ...]
+    is_low: bool
 
 
 class CheaperTarget(NamedTuple):
@@ -41,19 +42,20 @@ async def low_budgets(
     budgets: Iterable[BudgetSettings],
     traffic: Traffic,
     *,
-    anyway: bool = False,
+    too_small: Container[str] = (),
     now_ms: int,
 ) -> list[LowBudget]:
-    """Those of some budgets that step down where they run low, and do; `anyway`: low or not."""
+    """Those of some budgets that step down where they run low, and do, or are too small for what is planned."""
     stepping = [budget for budget in budgets if budget.on_low == "step_down"]
     scopes = await scopes_at(ledger, settings, stepping, traffic, now_ms=now_ms)
     balances = await balances_of(ledger, scopes, now_ms=now_ms)
     found = []
     for budget, scope, balance in zip(stepping, scopes, balances, strict=True):
         used = balance.spent_micro_usd + balance.held_micro_usd
-        if anyway or used >= LOW_SHARE * budget.limit_micro_usd:
+        is_low = used >= LOW_SHARE * budget.limit_micro_usd
+        if is_low or budget.name in too_small:
             names = await spent_on(ledger, settings, budget, scope, traffic)
-            found.append(LowBudget(budget.name, budget.unit, names))
+            found.append(LowBudget(budget.name, budget.unit, names, is_low))
     return found
 
 

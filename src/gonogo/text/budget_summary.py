@@ -203,9 +203,9 @@ def run_summary(run: RunReport, unit: Unit | None = None) -> str:
     return f"{told} to {run.step_down_to}." if run.step_down_to else f"{told}."
 
 
-def step_down_text(step: StepDown, unit: Unit | None = None) -> str:
-    """Suggest a cheaper target where a budget runs low, with the saving."""
+def step_down_text(step: StepDown, unit: Unit, who: str) -> str:
+    """Suggest a cheaper target, with the saving; `who` begins the sentence."""
     name, to, share = plain(step.dependency, 80), plain(step.to, 80), percent(step.cost_share)
-    does = "costs" if unit is None else "uses"
-    of = f"{share} of one of {name}" if unit is None else f"{share} of the {unit} of one of {name}"
-    return f"It runs low: a call of {to} {does} {of}."
+    does = "costs" if unit == "usd" else "uses"
+    of = f"{share} of one of {name}" if unit == "usd" else f"{share} of the {unit} of one of {name}"
+    return f"{who}: a call of {to} {does} {of}."
