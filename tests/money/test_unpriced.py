@@ -36,6 +36,23 @@ async def test_a_model_without_a_price_hides_what_was_spent(tmp_path: Path) -> N
             assert "1,000 of 1,060 calls in this window" in found.unpriced.why
 
 
+async def test_a_price_that_is_known_lately_does_not_hide_what_had_none_before(
+    tmp_path: Path,
+) -> None:
+    """More calls than are looked at came since with a cost: most of the window's have none, and it is said."""
+    toml = TOML.replace('"search"]', '"search"]\nwindow = "total"')
+    async with opened_app(tmp_path, toml) as app:
+        await record(app, calls("known", 5000, since_h=50)[:3000])
+        await record(app, calls("known", 2500, 0.0001))
+        found = await app.check_budget_with_confidence("day", planned_calls=5)
+        assert (found.verdict, found.spent_usd) == ("unknown", 0.25)
+        assert found.unpriced is not None
+        assert "1,500 of 4,000 calls looked at in this window" in found.unpriced.why
+        await record(app, calls("known", 1, 0.0001))  # what was found priced is looked at anew
+        again = await app.check_budget_with_confidence("day", dependency="known", planned_calls=5)
+        assert (again.verdict, again.unpriced is None) == ("unknown", False)
+
+
 @pytest.mark.parametrize("seen", [{"cost_usd": 3}, {}])
 async def test_a_limit_that_is_passed_is_passed_whatever_is_not_known(
     tmp_path: Path, seen: dict[str, float]

@@ -52,7 +52,7 @@ class Substitute(Part):
 
 
 class UnpricedShare(Part):
-    """Calls without a cost and a known price, of a reservation or of a window's newest 2,000 a dependency."""
+    """Calls without a cost and a known price, of a reservation or of those looked at in a window."""
 
     calls: int
     tokens: int

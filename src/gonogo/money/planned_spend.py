@@ -81,7 +81,10 @@ class PlannedSpend:
 
 @dataclass(frozen=True, slots=True)
 class UnpricedCalls:
-    """Calls of the newest ones in a window that have neither a cost nor a price, and their tokens."""
+    """Calls in a window that have neither a cost nor a price, and their tokens.
+
+    Where there are many, some were looked at, all over the window: `is_part`.
+    """
 
     calls: int = 0
     tokens: int = 0
@@ -91,6 +94,7 @@ class UnpricedCalls:
     holder: Literal["reservation", "run"] | None = None  # whose they are, where no window's
     unit: Unit = "usd"
     tiers: int = 0  # of them, those in a service tier without a price
+    is_part: bool = False
     booked: bool = False  # whether some got their price only now, and were booked
 
     @property
@@ -114,7 +118,7 @@ class UnpricedCalls:
         words = UNIT_WORDS[self.unit]
         where = f"of this {self.holder}" if self.holder else where
         return (
-            f"{self.calls:,} of {counted(self.of, 'call')} {where} "
+            f"{self.calls:,} of {counted(self.of, 'call')} {'looked at ' * self.is_part}{where} "
             f"{'has' if self.calls == 1 else 'have'} {words.lacks}{tokens}: {named}. {self._remedy}"
         )
 

@@ -85,6 +85,7 @@ async def _of_scope(
         tuple(name for name, each in found.items() if each.calls),
         unit=scope.unit,
         tiers=sum(each.tiers for each in found.values()),
+        is_part=any(each.is_part for each in found.values()),
         booked=booked > 0,
     )
 
@@ -106,4 +107,5 @@ def _of_dependency(versions: Sequence[VersionCalls], unit: Unit) -> UnpricedCall
         sum(each.tokens for each in versions),
         sum(each.calls for each in versions),
         tiers=sum(each.counted - each.waiting for each in versions) if unit == "usd" else 0,
+        is_part=any(each.is_part for each in versions),
     )

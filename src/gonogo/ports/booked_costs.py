@@ -25,7 +25,8 @@ SERVICE_TIERS = frozenset(
 class VersionCalls(NamedTuple):
     """Calls of a version in a window: how many have no usage, tokens but no cost, and those tokens.
 
-    `waiting`: those of `counted` that are booked as soon as their model has a price.
+    `waiting`: those of `counted` that are booked as soon as their model has a price. `is_part`: there are more of the
+    dependency in the window than were looked at.
     """
 
     version: str | None
@@ -34,6 +35,19 @@ class VersionCalls(NamedTuple):
     counted: int
     tokens: int
     waiting: int = 0
+    is_part: bool = False
+
+    def plus(self, other: VersionCalls) -> VersionCalls:
+        """Both together, of one version."""
+        return VersionCalls(
+            self.version,
+            self.calls + other.calls,
+            self.silent + other.silent,
+            self.counted + other.counted,
+            self.tokens + other.tokens,
+            self.waiting + other.waiting,
+            self.is_part or other.is_part,
+        )
 
 
 class Usage(NamedTuple):

@@ -232,7 +232,9 @@ class CallCosts(NewestCalls, Protocol):
         segment: str | None = None,
         unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
-        """Count those of the newest 2,000 calls since a time that have no cost, or none of a unit, by version.
+        """Count the calls since a time that have no cost, or none of a unit, by version.
+
+        Of a dependency with many calls these are the newest, and some in each quarter of the time before them.
 
         With `budgets` of those that name one of them, with `segment` of those in it. Calls whose reservation holds money, or was
         settled at a declared cost, are left out.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 
 from gonogo.ports.booked_costs import VersionCalls
 from gonogo.records import Unit
@@ -13,7 +14,8 @@ from gonogo.store.engine import Connection, Engine, read
 from gonogo.store.reads.queries import read_costs, read_durations
 
 _NEWEST = """FROM observation
-  WHERE dependency_id = (SELECT id FROM dependency WHERE name = :dependency) AND ts_ms >= :since
+  WHERE dependency_id = (SELECT id FROM dependency WHERE name = :dependency)
+    AND ts_ms >= :since AND ts_ms < :until
     -- One that failed without usage was not served: an outage is no gap in prices.
     AND (error_id IS NULL OR {used} IS NOT NULL)
   ORDER BY ts_ms DESC, seq DESC LIMIT :limit"""
@@ -41,6 +43,17 @@ WHERE (r.id IS NULL
   OR (r.declared_micro_usd IS NULL AND NOT (r.state = 'open' AND r.expires_ms > :now))) {named}
 GROUP BY v.text
 """
+
+# Where a window has more calls than the newest so many, older ones are looked at too: at most so many at the end
+# of each of so many equal stretches of time. A price that is known since yesterday says nothing of a month.
+_NEWEST_CALLS, _OLDER_CALLS, _OLDER_STRETCHES = 2000, 500, 4
+_BEFORE_THOSE = """
+SELECT ts_ms, (SELECT min(ts_ms) FROM observation WHERE dependency_id = o.dependency_id AND ts_ms >= :since)
+FROM observation o
+WHERE dependency_id = (SELECT id FROM dependency WHERE name = :dependency) AND ts_ms >= :since
+ORDER BY ts_ms DESC, seq DESC LIMIT 1 OFFSET :newest
+"""
+_FOREVER_MS = 1 << 62
 
 # A row's segments: texts, or the numbers of their names.
 _NAMED = "(SELECT id FROM name WHERE text = :segment)"
@@ -76,7 +89,7 @@ class CostReads:
         segment: str | None = None,
         unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
-        """Count those of the newest 2,000 calls since a time that have no cost, by version."""
+        """Count the calls since a time that have no cost, by version: of the newest, and some of the older ones."""
         return await self._database.read(
             partial(
                 read_calls_without_cost,
@@ -84,7 +97,6 @@ class CostReads:
                 window=(since_ms, now_ms),
                 budgets=budgets,
                 segment=segment,
-                limit=2000,
                 unit=unit,
                 all_priced=self._all_priced,
             )
@@ -98,19 +110,18 @@ def read_calls_without_cost(
     budgets: Sequence[str] | None,
     segment: str | None,
     unit: Unit,
-    limit: int,
     all_priced: AllPriced,
 ) -> tuple[VersionCalls, ...]:
-    """The newest calls since a time, as of another, and how many lack what a unit counts, by version.
+    """Calls since a time, as of another, and how many lack what a unit counts, by version.
 
     With `budgets` those among them that name one of these, or a reservation of theirs; with `segment` those
     in it.
     """
     counts = dict(zip(("known", "used"), counted_by(unit), strict=True))
-    wanted: dict[str, object] = {"since": window[0], "dependency": dependency, "limit": limit}
+    wanted: dict[str, object] = {"dependency": dependency}
     if budgets is None and segment is None:
         key = dependency, unit, window[0]
-        calls = _calls_all_priced(connection, key, wanted, counts, all_priced)
+        calls = _calls_all_priced(connection, key, counts, all_priced)
         if calls is not None:
             return (VersionCalls(None, calls, 0, 0, 0),) if calls else ()
     named = ""
@@ -124,27 +135,57 @@ def read_calls_without_cost(
     newest = _NEWEST.format(**counts)
     statement = _WITHOUT_COST.format(named=named, newest=newest, **counts)
     dated_now_ms = window[1] - dating_of(connection).ahead_ms
-    rows = connection.execute(statement, wanted | {"now": dated_now_ms}).fetchall()
-    return tuple(VersionCalls(row[0], *map(int, row[1:])) for row in rows)
+    wanted["now"] = dated_now_ms
+    found: dict[str | None, VersionCalls] = {}
+    stretches = _stretches(connection, dependency, window[0])
+    for stretch in stretches:
+        for version, *numbers in connection.execute(statement, wanted | stretch):
+            seen = VersionCalls._make((version, *map(int, numbers), len(stretches) > 1))
+            found[version] = found[version].plus(seen) if version in found else seen
+    return tuple(found.values())
+
+
+def _stretches(connection: Connection, dependency: str, since_ms: int) -> list[dict[str, int]]:
+    """The stretches of a window in which calls are looked at, newest first, and at most how many of each."""
+    wanted = {"dependency": dependency, "since": since_ms, "newest": _NEWEST_CALLS - 1}
+    row = connection.execute(_BEFORE_THOSE, wanted).fetchone()
+    if row is None:
+        return [{"since": since_ms, "until": _FOREVER_MS, "limit": _NEWEST_CALLS}]
+    newest_ms, first_ms = row
+    cuts = [
+        newest_ms - (newest_ms - first_ms) * i // _OLDER_STRETCHES
+        for i in range(_OLDER_STRETCHES + 1)
+    ]
+    return [
+        {"since": newest_ms, "until": _FOREVER_MS, "limit": _NEWEST_CALLS},
+        *(
+            {"since": begin, "until": end, "limit": _OLDER_CALLS}
+            for end, begin in pairwise(cuts)
+            if begin < end
+        ),
+    ]
 
 
 def _calls_all_priced(
     connection: Connection,
     key: tuple[str, Unit, int],
-    wanted: dict[str, object],
     counts: dict[str, str],
     kept: AllPriced,
 ) -> int | None:
-    """The number of the newest calls where each has a price and none a reservation, counted once a revision."""
+    """The number of calls looked at where each has a price and none a reservation, counted once a revision."""
     row = connection.execute("SELECT rev FROM dependency WHERE name = ?", key[:1]).fetchone()
     if row is None:
         return 0
     if key in kept and kept[key][0] == row[0]:
         return kept[key][1]
-    calls, other = connection.execute(_ALL_PRICED.format(**counts), wanted).fetchone()
-    if other:
-        return None
+    statement, total = _ALL_PRICED.format(**counts), 0
+    for stretch in _stretches(connection, key[0], key[2]):
+        wanted = {"dependency": key[0], **stretch}
+        calls, other = connection.execute(statement, wanted).fetchone()
+        if other:
+            return None
+        total += int(calls)
     if len(kept) >= _KEPT_MAX:
         kept.clear()
-    kept[key] = row[0], int(calls)
-    return int(calls)
+    kept[key] = row[0], total
+    return total
