@@ -12,13 +12,20 @@ from gonogo.settings import Settings
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.figures.action_figures import compare_actions, mend_actions
 from gonogo.store.figures.figure import Figure, Figures
-from gonogo.store.figures.ledger_guard import GUARD, compare_guard, mend_guard
 from gonogo.store.figures.money_figures import compare_money, mend_money
 from gonogo.store.figures.observation_figures import compare_dependency, recount
-from gonogo.store.figures.schema_figures import SCHEMA, compare_schema, mend_schema
+from gonogo.store.figures.schema_figures import (
+    GUARD,
+    SCHEMA,
+    compare_guard,
+    compare_schema,
+    mend_guard,
+    mend_schema,
+)
 from gonogo.store.figures.used_figures import compare_used, mend_used
 from gonogo.store.observations.retention import let_go as let_rows_go
 from gonogo.store.observations.retention import marks_ahead, mend_marks
+from gonogo.store.reads.queries import read_names
 
 if TYPE_CHECKING:
     from gonogo.store.books.decisions import StoredDecisions
@@ -84,7 +91,7 @@ async def compare(
     figures, left_out = Figures(), 0
     if not await database.read(partial(compare_schema, figures=figures)):
         return FigureComparison(tuple(figures.all))
-    for name in await database.read(_names):
+    for name in await database.read(read_names):
         if has_time():
             figures.add(await database.read(partial(compare_dependency, name=name)))
         else:
@@ -133,7 +140,7 @@ async def mend(
         await database.write(partial(mend_marks, now_ms=now_ms), durable=True)
     if not broken.isdisjoint(_ROLLED_UP):
         await database.write(_drop_loose_rollups)
-    for name in await database.read(_names):
+    for name in await database.read(read_names):
         if name not in found.unread:
             await telemetry.rebuild(name)
         await database.write(partial(recount, name=name), shard=name)
@@ -168,7 +175,3 @@ def rows_counted(connection: Connection) -> dict[str, int]:
             " WHERE dependency_id = dependency.id) FROM dependency ORDER BY name"
         ).fetchall()
     )
-
-
-def _names(connection: Connection) -> list[str]:
-    return [row[0] for row in connection.execute("SELECT name FROM dependency ORDER BY name")]
