@@ -124,10 +124,10 @@ def test_a_person_sees_which_customer_is_near_its_limit(tmp_path: Path) -> None:
         return typed("budgets", *more, store=store, environ=environ).stdout.splitlines()
 
     assert [line.split("\t") for line in listed()] == [
-        ["budget", "share", "limit", "spent", "held", "left", "window"],
+        ["budget", "used", "limit", "spent", "held", "left", "window"],
         ["tenant/a", "90%", "$10.00", "$9.00", "$0.00", "$1.00", "total"],
         ["calls", "60%", "20 calls", "12 calls", "0 calls", "8 calls", "total"],
-        ["tenant/b", "9%", "$100.00", "$9.00", "$40.00", "$51.00", "total"],
+        ["tenant/b", "49%", "$100.00", "$9.00", "$40.00", "$51.00", "total"],
         ["idle", "0%", "$5.00", "$0.00", "$0.00", "$5.00", "rolling:7d"],
     ]
     [first, second] = map(json.loads, listed("tenant/", "--json"))

@@ -71,7 +71,7 @@ async def budgets(
 ) -> None:
     """List how full budgets are, the fullest first; each value's own where a limit is for each customer or key."""
     fills = [f for f in await session.app.budget_fills() if (query or "") in f.budget.name]
-    fills.sort(key=lambda fill: -fill.share)
+    fills.sort(key=lambda fill: -fill.used)
     if session.screen.as_json:
         for fill in fills:
             session.screen.line(json.dumps(_fill_json(fill)))
@@ -79,8 +79,8 @@ async def budgets(
     rows = []
     for fill in fills:
         limit, *rest = (amount_text(amount, fill.budget.unit) for amount in fill.amounts)
-        rows.append((fill.budget.name, percent(fill.share), limit, *rest, fill.window.kind))
-    columns = ("budget", "share", "limit", "spent", "held", "left", "window")
+        rows.append((fill.budget.name, percent(fill.used), limit, *rest, fill.window.kind))
+    columns = ("budget", "used", "limit", "spent", "held", "left", "window")
     if rows:
         session.screen.table(Table("budgets", columns, tuple(rows)))
     else:

@@ -208,6 +208,12 @@ class BudgetFill:
         return self.balance.spent_micro_usd / limit if limit else 1.0
 
     @property
+    def used(self) -> float:
+        """The part of its limit that is spent or held; of a limit of nothing all."""
+        limit, _, _, left = self.amounts
+        return 1 - left / limit if limit else 1.0
+
+    @property
     def amounts(self) -> tuple[float, float, float, float]:
         """The limit, what is spent, held, and left of it, in the budget's unit."""
         limit, own = self.budget.limit_micro_usd, self.balance
