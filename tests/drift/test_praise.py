@@ -166,3 +166,15 @@ def test_praise_is_of_a_part_and_has_no_bad_one(n: int, labels: int, good: int) 
     good = min(good, labels)
     found = bool(are_praise(*np.array([[n], [labels], [good]]))[0])
     assert found == (PRAISE_MIN <= labels < PRAISE_SHARE * n and good == labels)
+
+
+async def test_praise_says_nothing_of_stated_confidence(tmp_path: Path) -> None:
+    """Confidence of .8 where only praise is recorded: no calibration can be told, and none is called bad."""
+    made = [replace(call, confidence=0.8) for call in praised(14, 0.3)]
+    async with open_world(tmp_path) as world:
+        await world.record(made)
+        health = (await world.app.get_trust_score_health("m")).score_health
+    assert health is not None
+    assert (health.status, health.ece) == ("unknown", None)
+    assert health.note is not None
+    assert "of praise alone it says nothing" in health.note

@@ -158,7 +158,7 @@ class MemoryTelemetry(WrittenByNobody):
             dependency, golden=golden, segment=segment, start=start_hour, end=end_hour
         ):
             outcome = outcome_of(one)
-            if one.confidence is None or outcome is None:
+            if one.confidence is None or outcome is None or not metric.startswith("confidence"):
                 continue
             if metric == "confidence_labelled" or outcome >= bar:
                 at = one.ts_ms // (DAY_MS if daily else HOUR_MS)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import ScoreHealth, SegmentHealth
 from gonogo.errors import NotEnoughData
+from gonogo.hours.measured import SIDES, OneSided
 from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.settings import Settings
@@ -60,16 +61,23 @@ async def dependency_health(
     dependency: str,
     *,
     now_ms: int,
+    side: OneSided | None = None,
     detail: Literal["brief", "full"] = "brief",
 ) -> ScoreHealth:
-    """Judge what a dependency said of itself."""
+    """Judge what a dependency said of itself.
+
+    `side`: the one side of which the outcomes of its traffic are; these say nothing of what it stated.
+    """
     from gonogo.detectors.trust.calibration_health import calibration, residuals
 
     # From the beginning of a day, so that slices can be read by the day.
     start_hour = (now_ms // DAY_MS - MEMORY_DAYS) * 24
-    whole, by_time, newest_hour = await _stated(telemetry, settings, dependency, start_hour)
+    kinds = (False, True) if side is None else (True,)
+    whole, by_time, newest_hour = await _stated(
+        telemetry, settings, dependency, start_hour, kinds=kinds
+    )
     parts = list(by_time)
-    for segment in await telemetry.segments(dependency):
+    for segment in await telemetry.segments(dependency) if side is None else ():
         part = await _stated_slice(telemetry, dependency, start_hour, segment=segment)
         parts.append((segment, part))
     stale_ms = settings.dependency(dependency).stale_after_s * 1000
@@ -77,11 +85,14 @@ async def dependency_health(
     found = calibration(whole) if whole.labels else None
     label_age_ms = None if newest_hour is None else now_ms - (newest_hour + 1) * HOUR_MS
     ages = [age for age in (label_age_ms, golden.age_ms) if age is not None]
+    what = "stated confidence"
+    if side is not None:
+        what += f" of calls picked at random (of {SIDES[side]} alone it says nothing)"
     return _health(
         found,
         residuals(whole, parts),
         golden,
-        what="stated confidence",
+        what=what,
         stale=bool(ages) and min(ages) > stale_ms,
         stale_ms=stale_ms,
         shown=SEGMENTS_FULL if detail == "full" else SEGMENTS_BRIEF,
@@ -205,15 +216,20 @@ def _note(
 
 
 async def _stated(
-    telemetry: TrustTelemetry, settings: Settings, dependency: str, start_hour: int
+    telemetry: TrustTelemetry,
+    settings: Settings,
+    dependency: str,
+    start_hour: int,
+    *,
+    kinds: Sequence[bool],
 ) -> tuple[StatedChances, list[tuple[str, StatedChances]], int | None]:
     """Stated confidence with its outcomes: all, by slices of time, and the newest label's hour.
 
-    On the golden set where the traffic carries none.
+    Of the first of `kinds` (golden or not) that carries any.
     """
     import numpy as np
 
-    for golden in (False, True):
+    for golden in kinds:
         said, good = [
             await telemetry.histograms(dependency, metric, golden=golden, start_hour=start_hour)
             for metric in ("confidence_labelled", "confidence_good")

@@ -31,7 +31,13 @@ from gonogo.trust.trust_estimate import (
     scored_hours,
     unlabelled_now,
 )
-from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, unmeasured, verdict_of
+from gonogo.trust.trust_verdict import (
+    EVEN_CHANCE,
+    TrustBasis,
+    outcomes_take_s,
+    unmeasured,
+    verdict_of,
+)
 
 if TYPE_CHECKING:
     from gonogo.detectors.trust.mixture import BetaMixture
@@ -76,10 +82,7 @@ async def score_many(
     if not called:
         return []
     repeats = await telemetry.repeats_of(names)
-    kinds = {} if kinds is None else kinds
-    for kind in {row.kind for row in called} - set(kinds):
-        kinds[kind] = _kind_priors(await population_of(telemetry, kind, now_ms))
-    priors = [kinds[row.kind].of(row.name) for row in called]
+    priors = await _priors(telemetry, called, {} if kinds is None else kinds, now_ms)
     sided = _one_sided_names(counts, settings)
     others = [row for row in called if row.name not in sided]
     unlabelled = await _unlabelled(telemetry, others, now_ms)
@@ -88,6 +91,7 @@ async def score_many(
     labelled_ever = await telemetry.with_outcomes(names)
     now_hour = now_ms // HOUR_MS
     hours = [counts[row.name] for row in called]
+    waits = await _waits(telemetry, settings, called, hours, now_ms)
     every = [Batches(one.hour, one.ok, one.n) for one in hours]
     oks = _Chances.of(posteriors(every, [ok for ok, _ in priors], now_hour=now_hour))
     labelled = _with_labels(called, hours, sided)
@@ -107,8 +111,35 @@ async def score_many(
             now_ms,
             unlabelled=unlabelled.get(row.name),
             judged=by_judges.get(row.name),
+            outcomes_take_s=waits[at],
         )
         for at, row in enumerate(called)
+    ]
+
+
+async def _priors(
+    telemetry: TrustTelemetry,
+    rows: Sequence[FleetRow],
+    kinds: dict[Kind | None, KindPriors],
+    now_ms: int,
+) -> list[tuple[Prior, Prior]]:
+    """The priors of each; what `kinds` lacks is added to it."""
+    for kind in {row.kind for row in rows} - set(kinds):
+        kinds[kind] = _kind_priors(await population_of(telemetry, kind, now_ms))
+    return [kinds[row.kind].of(row.name) for row in rows]
+
+
+async def _waits(
+    telemetry: TrustTelemetry,
+    settings: Settings,
+    rows: Sequence[FleetRow],
+    hours: Sequence[CallCounts],
+    now_ms: int,
+) -> list[float]:
+    """How long the outcomes of each take, where its newest would else be too old, seconds."""
+    return [
+        await outcomes_take_s(telemetry, row.name, one, settings.dependency(row.name), now_ms)
+        for row, one in zip(rows, hours, strict=True)
     ]
 
 
@@ -250,6 +281,7 @@ def _score(
     *,
     unlabelled: str | None,
     judged: JudgedLabels | None,
+    outcomes_take_s: float,
 ) -> KeptScore:
     """The score as `trust_estimate.estimate` makes it."""
     from gonogo.detectors.trust.hour_spread import widened
@@ -270,8 +302,7 @@ def _score(
         if second is not None:
             points = product_points(points, second)
         second = consistent_points(repeats)
-        steady = float(second.mean())
-        mean, normal = mean * steady, normal * steady
+        mean, normal = (chance * float(second.mean()) for chance in (mean, normal))
     averaged = point_interval90(points) if second is None else product_interval90(points, second)
     lower, upper = widened(mean, averaged, between)
     labels, least = int(counts.ok_labels.sum()), ok.usual - own.min_effect
@@ -283,6 +314,7 @@ def _score(
         n=int(counts.n.sum()),
         newest_ts_ms=known.newest_ts_ms,
         newest_label_hour=None if quality is None else _newest(counts.hour[counts.ok_labels > 0]),
+        outcomes_take_s=outcomes_take_s,
         unmeasured=unmeasured(known, own, counts, has_quality=quality is not None),
         unlabelled=unlabelled,
         judges=deciding_judges(judged, labels, lambda: ok.points, least),

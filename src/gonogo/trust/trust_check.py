@@ -140,7 +140,12 @@ async def _surroundings(
         await _shared_cause(telemetry, settings, found, now_ms),
         found.verdict in ("no_go", "caution"),
         await dependency_health(
-            telemetry, settings, found.dependency, now_ms=now_ms, detail=detail
+            telemetry,
+            settings,
+            found.dependency,
+            side=one_sided(found.counts, settings.dependency(found.dependency)),
+            now_ms=now_ms,
+            detail=detail,
         ),
         await _ahead(telemetry, found.dependency, now_ms),
     )

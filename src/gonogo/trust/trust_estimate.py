@@ -33,7 +33,13 @@ from gonogo.ports.trust_reads import (
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.settings import DependencySettings, Settings
 from gonogo.trust.repeats import with_repeats
-from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, unmeasured, verdict_of
+from gonogo.trust.trust_verdict import (
+    EVEN_CHANCE,
+    TrustBasis,
+    outcomes_take_s,
+    unmeasured,
+    verdict_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,6 +173,7 @@ async def trust_estimates(
                 golden=golden,
                 unlabelled=unlabelled,
                 judged=judged.get(one.name),
+                outcomes_take_s=await outcomes_take_s(telemetry, one.name, counts, own, now_ms),
                 now_ms=now_ms,
             )
         )
@@ -210,6 +217,7 @@ def estimate(
     golden: bool,
     unlabelled: UnlabelledVersion | None = None,
     judged: JudgedLabels | None = None,
+    outcomes_take_s: float = 0.0,
     now_ms: int,
 ) -> TrustEstimate:
     """The estimate from what was read; pure."""
@@ -249,7 +257,7 @@ def estimate(
         unlabelled=unlabelled,
         judged=None if golden else judged,
     )
-    return _judged(found, known, own, now_ms)
+    return _judged(found, known, own, outcomes_take_s, now_ms)
 
 
 def between_hours(ok: BetaMixture, quality: BetaMixture | None) -> float:
@@ -355,7 +363,11 @@ async def scored_hours(
 
 
 def _judged(
-    found: TrustEstimate, known: Dependency, own: DependencySettings, now_ms: int
+    found: TrustEstimate,
+    known: Dependency,
+    own: DependencySettings,
+    outcomes_take_s: float,
+    now_ms: int,
 ) -> TrustEstimate:
     from gonogo.detectors.trust.mixture import equal_points
 
@@ -369,6 +381,7 @@ def _judged(
         n=found.n,
         newest_ts_ms=known.newest_ts_ms,
         newest_label_hour=int(labelled[-1]) if dated else None,
+        outcomes_take_s=outcomes_take_s,
         unmeasured=unmeasured(known, own, found.counts, has_quality=found.quality is not None),
         unlabelled=None if found.unlabelled is None else found.unlabelled.why,
         judges=deciding_judges(

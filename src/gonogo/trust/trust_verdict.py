@@ -1,6 +1,7 @@
 """The verdict of a trust score: one rule, whether one dependency is scored or many are.
 
-* `unknown`: fewer than 10 calls, the newest call or the newest label older than `stale_after`, a
+* `unknown`: fewer than 10 calls, the newest call older than `stale_after`, the
+  newest label by more than outcomes take beside that, a
   version that answers now without an outcome of its own (while an older one has some), or a 90 %
   interval wider than half the scale. Thin or stale evidence is never `go`.
 * `no_go`: the whole interval lies below the bar, so that it is 95 % sure to be below; `caution` where
@@ -25,7 +26,7 @@ from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
 
 if TYPE_CHECKING:
-    from gonogo.ports.trust_reads import CallCounts
+    from gonogo.ports.trust_reads import CallCounts, TrustTelemetry
     from gonogo.records import Dependency, HourCounts
 
 CALLS_MIN = 10
@@ -40,6 +41,7 @@ UNMEASURED = "whether answers are right is not known, no outcome was recorded"
 class TrustBasis:
     """The numbers that a verdict rests on; rates are fractions.
 
+    `outcomes_take_s`: how long after its call an outcome comes, where the newest is so old that it matters.
     `unmeasured`: why it is not known whether answers are right; None where some call has an outcome, or
     errors alone decide. `unlabelled`: why the version
     that answers now is not known by the outcomes there are, where it is not. `judges`: who gave at
@@ -53,6 +55,7 @@ class TrustBasis:
     n: int
     newest_ts_ms: int
     newest_label_hour: int | None
+    outcomes_take_s: float
     unmeasured: str | None
     unlabelled: str | None = None
     judges: str | None = None
@@ -74,11 +77,28 @@ def unmeasured(
     return None if judged_by_errors(known.kind, own) else f"quality is known by {SIDES[side]} alone"
 
 
+async def outcomes_take_s(
+    telemetry: TrustTelemetry,
+    name: str,
+    counts: HourCounts | CallCounts,
+    own: DependencySettings,
+    now_ms: int,
+) -> float:
+    """How long after their calls outcomes come, as drift waits for them; read where the newest would else be too old."""
+    labelled = counts.hour[counts.ok_labels > 0]
+    if not labelled.size or now_ms - (int(labelled[-1]) + 1) * HOUR_MS <= own.stale_after_s * 1000:
+        return 0.0
+    from gonogo.hours.rate_hours import LAG_METRIC, maturity
+
+    return maturity(await telemetry.histograms(name, LAG_METRIC), as_of_ms=now_ms).lag_s
+
+
 def verdict_of(found: TrustBasis, own: DependencySettings, now_ms: int) -> tuple[Verdict, str]:
     """The verdict by the rules above, and why it is no go."""
     stale_ms = own.stale_after_s * 1000
     label_hour = found.newest_label_hour
     label_age_ms = 0 if label_hour is None else now_ms - (label_hour + 1) * HOUR_MS
+    waited_ms = stale_ms + round(found.outcomes_take_s * 1000)
     limit = "an even chance" if found.bar == EVEN_CHANCE else "its normal"
     newest = f"is older than {days(stale_ms)}"
     least = f"{number(in_points(found.bar))}%, the least that {limit} allows"
@@ -99,7 +119,11 @@ def verdict_of(found: TrustBasis, own: DependencySettings, now_ms: int) -> tuple
             f"95% sure to be below {least}",
         ),
         (found.unlabelled is not None, "unknown", found.unlabelled or ""),
-        (label_age_ms > stale_ms, "unknown", f"the newest outcome {newest}"),
+        (
+            label_age_ms > waited_ms,
+            "unknown",
+            f"the newest outcome is older than {days(waited_ms)}",
+        ),
         (found.upper - found.lower > WIDTH_MAX, "unknown", WIDE),
         (found.lower < EVEN_CHANCE, "caution", LOW),
         (found.score < found.bar, "caution", f"below {least}{by_judges}"),
