@@ -95,6 +95,38 @@ def test_the_answers_are_those_of_the_calls(tmp_path: Path) -> None:
     assert sum(row["n"] for row in listed["refused"]) == 20
 
 
+def test_a_sample_counts_in_budgets_as_what_it_stands_for(tmp_path: Path) -> None:
+    """As its calls do; where weights differ nothing is taken, since no call can be drawn from an hour."""
+    file = parquet(
+        tmp_path / "calls.parquet", calls(960) | {"weight": [20.0] * 960, "cost_usd": [0.001] * 960}
+    )
+    units = ("usd", "calls", "tokens", "minutes")
+    tables = [
+        f'[budgets.{unit}]\nunit = "{unit}"\nlimit_usd = 9e6\ndependencies = ["search", "kb"]\n'
+        for unit in units
+    ]
+    (tmp_path / "gonogo.toml").write_text("".join(tables))
+    mixed = parquet(tmp_path / "mixed.parquet", calls(96) | {"weight": [1.0, 20.0] * 48})
+    told = []
+    for store, how in ((tmp_path / "rows.db", ()), (tmp_path / "hours.db", ("--hours-only",))):
+        typed("ingest", str(file), *OPTIONS, "--timezone", "UTC", *how, store=store)
+        environ = {"GONOGO_CONFIG": str(tmp_path / "gonogo.toml")}
+        checks = [
+            typed("check", "budget", unit, "--usd", "1", "--json", store=store, environ=environ)
+            for unit in units
+        ]
+
+        spent = [json.loads(check.stdout)["spent_usd"] for check in checks]
+        told.append((spent, answers(store)))
+    assert told[0][0][:2] == [0.001 * 20 * 940, 20 * 940]
+    assert told[0] == told[1]
+    refused = typed(
+        "ingest", str(mixed), *OPTIONS, "--timezone", "UTC", "--hours-only", store=tmp_path / "m.db"
+    )
+    assert refused.stdout.startswith("0 accepted")
+    assert "from hours none can be drawn" in refused.stdout
+
+
 def test_files_that_share_an_hour_add_up(tmp_path: Path) -> None:
     """Each is known by where it lies; one that has grown takes the place of what it was."""
     columns = calls(100, step_s=60)
@@ -115,7 +147,6 @@ def test_files_that_share_an_hour_add_up(tmp_path: Path) -> None:
         ({}, OPTIONS[2:], "columns that are no fields: 'model'"),
         ({}, (*OPTIONS, "--format", "csv"), "leave out --format"),
         ({"at": ["2026-04-01T00:00:00Z"] * 100}, OPTIONS, "ts is text"),
-        ({"weight": [2.0] * 100}, OPTIONS, "weight: hours hold calls that each count once"),
     ],
 )
 def test_what_cannot_be_counted_is_said_in_one_line(

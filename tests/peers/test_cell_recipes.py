@@ -29,7 +29,7 @@ SETTINGS = Settings(
 )
 FIELDS = (
     *("dependency", "version", "item", "kind", "outcome", "error", "confidence", "latency_ms"),
-    *("cost_usd", "input_tokens", "prediction", "label"),
+    *("cost_usd", "input_tokens", "prediction", "label", "weight"),
 )
 # Half a stored unit, the edges of bins, nothing, and what is far out.
 LATENCIES = (
@@ -63,6 +63,7 @@ def history() -> list[dict[str, Any]]:
             "latency_ms": float(rng.lognormal(5, 2)) if i % 2 else some((None, *LATENCIES)),
             "cost_usd": some((None, 0.0, 4e-7, 5e-7, 0.0123456789, 3.0)),
             "input_tokens": some((None, 0, 17, 10**9)),
+            "weight": some((None, None, 1.0, 20.0, 2.5)),
             "prediction": some((None, "yes", 'n"o')),
             "label": some((None, "yes", None, "no")),
             "segments": {"tier": some(("free", "paid", "")), "area": f"a{i % 2}"},
@@ -95,7 +96,10 @@ def cells(table: list[dict[str, Any]]) -> list[HourCell]:
     assert [one for one in found if not isinstance(one, HourCell)] == []
     return sorted(
         (one for one in found if isinstance(one, HourCell)),
-        key=lambda c: (c.dependency, c.hour, str(c.version), str(c.item), str(c.segments)),
+        key=lambda c: (
+            *(c.dependency, c.hour, str(c.version), str(c.item), str(c.segments)),
+            c.content.weight_e6,
+        ),
     )
 
 

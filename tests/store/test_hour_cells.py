@@ -310,3 +310,29 @@ def write_as_before(connection: Connection) -> None:
             "UPDATE hour_cell SET content = ? WHERE dependency_id = ? AND hour = ? AND cell = ?",
             (json.dumps([counts, old, *tallies]), dependency, hour, cell),
         )
+
+
+async def test_cells_of_a_sample_count_in_budgets_as_what_they_stand_for(tmp_path: Path) -> None:
+    """As rows of the same weight do; hours of another weight are refused, and nothing is left of what is taken back."""
+    rows = [row | {"weight": 20.0} for row in history() if "item" not in row]
+    async with app_in(tmp_path / "rows") as one, app_in(tmp_path / "cells") as two:
+        first, second = await one.stores(), await two.stores()
+        await first.telemetry.record(observed(rows), NOW_MS)
+        cells = cells_of(rows)
+        assert {cell.content.weight_e6 for cell in cells} == {20_000_000}
+        await second.telemetry.record_cells(cells, NOW_MS)
+        of_rows, of_cells = await asked(one), await asked(two)
+        assert of_rows == of_cells
+        assert of_rows["spent"] > 0
+        assert await damages(two) == []
+        for weight in (1.0, 40.0):
+            others = cells_of([row | {"weight": weight} for row in rows[:20]])
+            stored = await second.telemetry.record_cells(others, NOW_MS)
+            assert {one.field for one in stored.rejected} == {"weight"}
+            assert (stored.accepted, stored.updated) == (0, 0)
+        cut = Selection(start_ms=START_MS + DAY_MS)
+        for stores in (first, second):
+            await stores.telemetry.forget("sentiment", cut, now_ms=NOW_MS, entry=entry)
+        assert await damages(two) == []
+        of_rows, of_cells = await asked(one), await asked(two)
+        assert of_rows["spent"] == of_cells["spent"] > 0

@@ -35,12 +35,15 @@ def counted_cells(
     for row in rows:
         ts_ms = round(row["ts"] * 1000)
         segments = json.dumps(row.get("segments") or {}, sort_keys=True)
-        key = (row["dependency"], row.get("version"), row.get("item"), segments, ts_ms // HOUR_MS)
+        key = (
+            *(row["dependency"], row.get("version"), row.get("item"), segments),
+            *(row.get("weight") or 1.0, ts_ms // HOUR_MS),
+        )
         calls[key].append(row)
     bar_e6 = round(quality_bar * 1e6)
     return [
-        _as_row(_cell(of_cell, key, bar_e6, latency_slo_ms), of_cell, key[:4])
-        | {"hour": key[4] * 3600, "quality_bar": bar_e6 / 1e6}
+        _as_row(_cell(of_cell, key, bar_e6, latency_slo_ms), of_cell, key[:5])
+        | {"hour": key[5] * 3600, "quality_bar": bar_e6 / 1e6}
         | ({} if latency_slo_ms is None else {"latency_slo_ms": latency_slo_ms})
         for key, of_cell in calls.items()
     ]
@@ -107,7 +110,8 @@ def _add_values(counts: Counts, call: Mapping[str, Any]) -> None:
 
 
 def _as_row(counts: Counts, calls: list[Mapping[str, Any]], key: tuple[Any, ...]) -> dict[str, Any]:
-    dependency, version, item, segments = key
+    dependency, version, item, segments, weight = key
+    nano = counts.n.get("nano")
     names = ("n", "errors", "slo_met", "good", "ok", "ok_labels", "ok_good")
     cell: dict[str, Any] = {
         "cell_version": 1,
@@ -121,7 +125,8 @@ def _as_row(counts: Counts, calls: list[Mapping[str, Any]], key: tuple[Any, ...]
         "newest_ts": max(call["ts"] for call in calls),
         "error_counts": dict(counts.errors),
         "prediction_counts": dict(counts.predictions),
-        "spent_nano_usd": counts.n.get("nano"),
+        "spent_nano_usd": None if nano is None else round(nano * weight),
+        "weight": None if weight == 1 else weight,
     } | {name: int(counts.n[name]) for name in names}
     for metric, tally in counts.tallies.items():
         cell[f"{metric}_sum"], cell[f"{metric}_bins"] = tally.sum, _object(tally)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from gonogo.records import NANO_A_MICRO, Unit
+from gonogo.records import MICRO, NANO_A_MICRO, Unit
 
 # Between and before the parts of a name in the books that no call can have: names hold no such characters.
 # The first stands before a segment key by whose values sums are kept, the second before such a sum's name.
@@ -156,3 +156,8 @@ def keyed_costs(
             )
             found.append(booked)
     return found
+
+
+def weighed(amounts: Sequence[int], weight_e6: int) -> tuple[int, ...]:
+    """The cost and use of a weighted call, which stands for others: so many times its own, rounded."""
+    return tuple((amount * weight_e6 + MICRO // 2) // MICRO for amount in amounts)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+from gonogo.records import MICRO
+
 # Of the table in docs/cells.md; another number is another table.
 CELL_VERSION = 1
 # Those of which it has a histogram, beside the users' own.
@@ -30,13 +32,14 @@ class CellContent:
     """The sums that a cell adds to the rollups of its hour; two cells are merged by adding.
 
     `counts`: in the order of the store's rollups, the calls themselves first. `errors`, `predictions`:
-    how many calls had each.
+    how many calls had each. `weight_e6`: for how many calls each of them stands, in budgets alone.
     """
 
     counts: tuple[int, ...]
     histograms: Mapping[str, CountedHistogram]
     errors: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     predictions: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    weight_e6: int = MICRO
 
     @property
     def n(self) -> int:
@@ -49,7 +52,7 @@ class HourCell:
     """The calls of one dependency, version, golden item and set of segments in one UTC hour.
 
     `hour`: whole hours since 1970. `slo_us`, `bar_e6`: the latency objective and the quality bar that its
-    counts were made with. `nano_usd`: what its calls cost, in 1e-9 USD. `source`: who counted; the cells
+    counts were made with. `nano_usd`: what its calls cost, and those for which they stand, in 1e-9 USD. `source`: who counted; the cells
     of two sources add up, and a later `revision` of one takes the place of an earlier.
     """
 

@@ -21,7 +21,7 @@ from gonogo.records import MICRO
 FIELDS_COUNTED = (
     *("dependency", "ts", "version", "item", "kind", "provider", "outcome", "outcome_ts", "error"),
     *("confidence", "latency_ms", "cost_usd", "input_tokens", "output_tokens"),
-    *("prediction", "label"),
+    *("prediction", "label", "weight"),
 )
 _STEPS = tuple(2.0 ** (k / 16) for k in range(17))
 # The least whole millionths that lie in each bin of the logit layout, from its lowest on.

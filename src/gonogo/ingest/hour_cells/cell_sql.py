@@ -85,6 +85,8 @@ class _Query:
     def __init__(self, dialect: Dialect, calls: CallTable, settings: Settings) -> None:
         self._in, self._calls, self._settings = dialect, calls, settings
         self._histograms = self._listed()
+        self._is_weighted = "weight" in calls.fields
+        self._key = f"{_KEY}, weight" if self._is_weighted else _KEY
 
     def text(self) -> str:
         steps = (
@@ -100,7 +102,7 @@ class _Query:
         named = [f"{name} AS ({select(columns, source)})" for name, columns, source in steps]
         made, counted = self._cells() if self._in.histogram else self._tallied()
         title = f"-- Hour cells, table version {CELL_VERSION} (gonogo: docs/cells.md)."
-        return f"{title}\nWITH " + ",\n".join([*named, *made]) + f"\n{counted} GROUP BY {_KEY}"
+        return f"{title}\nWITH " + ",\n".join([*named, *made]) + f"\n{counted} GROUP BY {self._key}"
 
     def _field(self, name: str, kind: str) -> str:
         found = self._calls.fields.get(name)
@@ -117,6 +119,7 @@ class _Query:
             name: self._field(name, real)
             for name in ("outcome", "confidence", "latency_ms", "cost_usd")
         }
+        columns["weight"] = f"coalesce({self._field('weight', real)}, 1)"
         columns |= {name: self._field(name, "BIGINT") for name in ("input_tokens", "output_tokens")}
         for name in ("ts", "outcome_ts"):
             stated = self._calls.fields.get(name)
@@ -159,7 +162,7 @@ class _Query:
         e6 = f"CAST({half_even(f'({outcome}) * 1000000')} AS BIGINT)"
         columns = [
             *("dependency", "version", "item", "segments", "kind", "provider", "error"),
-            *("prediction", "ts_ms", "outcome_ts_ms", "bar_e6", "slo_us", "input_tokens"),
+            *("prediction", "weight", "ts_ms", "outcome_ts_ms", "bar_e6", "slo_us", "input_tokens"),
             "output_tokens",
             f"CAST(floor(ts_ms / {HOUR_MS}e0) AS BIGINT) AS hour",
             f"{capped} AS latency_us",
@@ -302,7 +305,7 @@ class _Query:
         columns = self._columns(counts, times, tallies, labels, nano="sum(nano)")
         kept = ("kind", "provider", "bar_e6", "slo_us")
         tally = [
-            f"{_KEY}, metric, place, label, count(*) AS n, sum(fixed) AS total",
+            f"{self._key}, metric, place, label, count(*) AS n, sum(fixed) AS total",
             "min(ts_ms) AS first_ms, max(ts_ms) AS newest_ms",
             "sum(CASE WHEN metric = 'n' THEN cost_nano END) AS nano",
             *(f"max({name}) AS {name}" for name in kept),
@@ -310,7 +313,7 @@ class _Query:
         source = f"binned {self._in.values.format(values)}"
         there = "WHERE place IS NOT NULL OR label IS NOT NULL"
         counted = (
-            f"{select(', '.join(tally), source)} {there} GROUP BY {_KEY}, metric, place, label"
+            f"{select(', '.join(tally), source)} {there} GROUP BY {self._key}, metric, place, label"
         )
         return [f"tally AS ({counted})"], select(columns, "tally")
 
@@ -341,7 +344,10 @@ class _Query:
         if self._calls.metrics:
             columns["metrics"] = self._metrics(tallies)
         if "cost_usd" in self._calls.fields:
-            columns["spent_nano_usd"] = f"CAST({nano} AS BIGINT)"
+            spent = self._in.rounded.format(f"{nano} * weight") if self._is_weighted else nano
+            columns["spent_nano_usd"] = f"CAST({spent} AS BIGINT)"
+        if self._is_weighted:
+            columns["weight"] = "weight"
         columns["latency_slo_ms"] = "max(slo_us) / 1000e0"
         columns["quality_bar"] = f"max(bar_e6) / {MICRO}e0"
         if self._calls.counted_by:

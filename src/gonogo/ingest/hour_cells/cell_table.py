@@ -26,6 +26,7 @@ from gonogo.ingest.hour_cells.counted_histograms import (
     whole_number,
 )
 from gonogo.ingest.observation import named
+from gonogo.ports.booked_costs import weighed
 from gonogo.ports.hour_cells import (
     CELL_METRICS,
     CELL_VERSION,
@@ -37,7 +38,10 @@ from gonogo.records import DAY_MS, HOUR_MS, MICRO, Rejection
 HISTOGRAMS: Mapping[str, Layout] = {metric: layout_of(metric) for metric in CELL_METRICS}
 COUNTED = ("errors", "slo_met", "good", "ok", "ok_labels", "ok_good")
 _KEYS = ("cell_version", "dependency", "kind", "provider", "version", "item", "segments", "hour")
-_REST = ("error_counts", "prediction_counts", "spent_nano_usd", "latency_slo_ms", "quality_bar")
+_REST = (
+    *("error_counts", "prediction_counts", "spent_nano_usd", "latency_slo_ms", "quality_bar"),
+    "weight",
+)
 COLUMNS = (
     *_KEYS,
     *("first_ts", "newest_ts", "n", *COUNTED),
@@ -238,7 +242,10 @@ def _spent(row: _Row, content: CellContent) -> int | None:
     if stated:
         return amount
     costs = content.histograms.get("cost_usd")
-    return None if costs is None else min(costs.total * 1000, _NANO_MAX)
+    if costs is None:
+        return None
+    (amount,) = weighed((costs.total * 1000,), content.weight_e6)
+    return min(amount, _NANO_MAX)
 
 
 def _content(row: _Row, n: int, told: Mapping[str, Counted]) -> CellContent:
@@ -265,11 +272,13 @@ def _content(row: _Row, n: int, told: Mapping[str, Counted]) -> CellContent:
     outcome = histograms.get("outcome")
     total = 0 if outcome is None else outcome.total
     _check_confidences(row, sizes, labels, good)
+    weight = row.checked("weight", lambda value: checked.weight(_number(value)))
     return CellContent(
         (n, errors, timed, slo_met, labels, total, good, ok, ok_labels, ok_good),
         histograms,
         _counted(row, "error_counts", errors, error_code),
         _counted(row, "prediction_counts", n, checked.answer),
+        round(weight * MICRO) if isinstance(weight, float) else MICRO,
     )
 
 

@@ -34,9 +34,9 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "cost_usd": (0, checked.COST_USD_MAX),
     "input_tokens": (0, checked.TOKENS_MAX),
     "output_tokens": (0, checked.TOKENS_MAX),
+    "weight": (1, checked.WEIGHT_MAX),
 }
 _TOKENS = ("input_tokens", "output_tokens")
-_NOT_COUNTED = frozenset({"weight"})
 
 
 class RefusedCalls(NamedTuple):
@@ -180,10 +180,6 @@ class _FileCounter:
         """A column, or a constant, as the field that it is."""
         if target.factor is not None:
             expression = f"({expression}) * {target.factor!r}"
-        if target.field in _NOT_COUNTED:
-            raise DataError(
-                "weight: hours hold calls that each count once; leave out --hours-only."
-            )
         if target.key is None and target.field in ("segments", "metrics"):
             raise DataError(
                 f"'{plain(column, 60)}' is an object: say which of it is wanted, as --map "

@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gonogo.ports.booked_costs import UNLISTED_TIER, is_keyed
+from gonogo.ports.booked_costs import UNLISTED_TIER, is_keyed, weighed
 from gonogo.records import HOUR_MS, NANO_A_MICRO, QUARTER_MS
 from gonogo.settings import Settings
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, sum_of, whole
 from gonogo.store.engine import Connection
 from gonogo.store.figures.figure import Figures, differing
-from gonogo.store.observations.costs import NOT_KEPT, weighed
+from gonogo.store.observations.costs import NOT_KEPT
 
 _AMOUNTS = ("micro_usd", "rest_nano_usd")
 _NANO_MAX = SUM_MAX * NANO_A_MICRO

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from gonogo.ports.booked_costs import Usage, is_keyed
+from gonogo.ports.booked_costs import Usage, is_keyed, weighed
 from gonogo.records import HOUR_MS, QUARTER_MS
 from gonogo.settings import Settings
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, sum_of, whole
@@ -13,7 +13,6 @@ from gonogo.store.engine import Connection
 from gonogo.store.figures.figure import Figures, differing
 from gonogo.store.figures.money_figures import Spend, kept_since
 from gonogo.store.hour_cells.stored_cells import unpacked, used_by
-from gonogo.store.observations.costs import weighed
 
 _STORED = {
     False: "SELECT p.budget, p.dependency, p.reserved, u.daily, u.bucket, u.calls, u.tokens,"

@@ -32,6 +32,7 @@ from gonogo.store.observations.dependencies import (
     let_go_before,
     no_room,
     raise_revision,
+    ruled,
 )
 from gonogo.store.observations.observation_counts import recount
 from gonogo.store.observations.rows import Rule
@@ -43,6 +44,11 @@ _TWICE = (
     "is counted twice, otherwise, under one version, item and segments: add the two up, or give "
     "each a source"
 )
+_WEIGHTS = (
+    "is not that of this dependency's other calls, and from hours none can be drawn: bring in calls of several "
+    "weights themselves"
+)
+_SAMPLES = "SELECT 1 FROM hour_cell WHERE dependency_id = ? AND item_id IS NULL AND n > 0 LIMIT 1"
 _KEYS = "dependency_id = ? AND hour = ? AND cell = ?"
 Key = tuple[int, bytes]  # hour, and what tells its cells apart
 
@@ -84,7 +90,9 @@ def record_cells(
         if dependency is None:
             rejected += [no_room(at, name) for at, _ in own]
             continue
-        fitting = _refuse(dependency, own, rejected)
+        weight_e6 = _weight_of(connection, dependency, own)
+        fitting = _refuse(dependency, own, rejected, weight_e6)
+        dependency = _weighted(connection, catalogue, dependency, weight_e6, settings)
         if dependency.newest_ts_ms < 0 and not any(cell.content.n for _, cell in fitting):
             # Nothing is known of it, and nothing comes: no name is made of what was refused.
             connection.execute("DELETE FROM dependency WHERE id = ?", (dependency.id,))
@@ -112,11 +120,14 @@ def _refuse(
     dependency: KnownDependency,
     cells: Sequence[tuple[int, HourCell]],
     rejected: list[Rejection],
+    weight_e6: int | None,
 ) -> list[tuple[int, HourCell]]:
     """Leave out what was counted by another rule, and what is older than what is kept."""
     kept = []
     for at, cell in cells:
         found = _other_rule(cell, dependency.rule)
+        if found is None and _is_sample(cell) and cell.content.weight_e6 != weight_e6:
+            found = "weight", _WEIGHTS
         if found is not None:
             rejected.append(Rejection(at, *found, dependency.name))
         elif cell.hour * HOUR_MS < (dependency.kept_from_ms or 0):
@@ -124,6 +135,41 @@ def _refuse(
         else:
             kept.append((at, cell))
     return kept
+
+
+def _is_sample(cell: HourCell) -> bool:
+    """Whether its calls may stand for others: those of a golden set are all there."""
+    return cell.item is None and cell.content.n > 0
+
+
+def _weight_of(
+    connection: Connection, dependency: KnownDependency, cells: Sequence[tuple[int, HourCell]]
+) -> int | None:
+    """The weight that cells of a dependency may have: no call can be drawn from an hour; None where they have several."""
+    told = {cell.content.weight_e6 for _, cell in cells if _is_sample(cell)}
+    known = dependency.rule.weight_e6
+    if len(told) != 1:
+        return None if told else known
+    (weight_e6,) = told
+    if weight_e6 <= known:
+        return known
+    stored = connection.execute(_SAMPLES, (dependency.id,)).fetchone()
+    return weight_e6 if stored is None else known
+
+
+def _weighted(
+    connection: Connection,
+    catalogue: Catalogue,
+    dependency: KnownDependency,
+    weight_e6: int | None,
+    settings: Settings,
+) -> KnownDependency:
+    """The dependency under the rule of this weight, where it is larger than any before."""
+    if weight_e6 is None or weight_e6 <= dependency.rule.weight_e6:
+        return dependency
+    was = dependency.name, dependency.id, dependency.rule.text()
+    rule = ruled(connection, catalogue, *was, settings, weight_e6=weight_e6)
+    return replace(dependency, rule=rule)
 
 
 def _other_rule(cell: HourCell, rule: Rule) -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from gonogo.detectors.packed_bins import pack
-from gonogo.ports.booked_costs import BookedCost, Usage
+from gonogo.ports.booked_costs import BookedCost, Usage, weighed
 from gonogo.ports.hour_cells import CellContent, CountedHistogram, HourCell
 from gonogo.records import HOUR_MS, MICRO, NANO_A_MICRO
 from gonogo.store.engine import Connection
@@ -80,7 +80,8 @@ def packed(content: CellContent) -> str:
     )
     counts = ",".join(map(str, content.counts))
     tallies = f"{_tally(content.errors)},{_tally(content.predictions)}"
-    return f"[[{counts}],{{{histograms}}},{tallies}]"
+    weight = "" if content.weight_e6 == MICRO else f",{content.weight_e6}"
+    return f"[[{counts}],{{{histograms}}},{tallies}{weight}]"
 
 
 def _text(bins: bytes) -> str:
@@ -101,12 +102,13 @@ def unpacked(text: str) -> CellContent:
     """The content that `packed` wrote."""
     if not text:
         return _NOTHING
-    counts, histograms, errors, predictions = json.loads(text)
+    counts, histograms, errors, predictions, *weight = json.loads(text)
     return CellContent(
         tuple(counts),
         {metric: _histogram(listed) for metric, listed in histograms.items()},
         errors,
         predictions,
+        *weight,
     )
 
 
@@ -209,11 +211,12 @@ def booked_of(name: str, row: StoredCell, content: CellContent, sign: int) -> Bo
 
 
 def used_by(content: CellContent) -> Usage:
-    """The use of a cell's calls: its histograms have sums in 1e-6 of their unit."""
+    """The use of a cell's calls, and of those for which they stand: its histograms have sums in 1e-6 of their unit."""
     input_, output, latency = (
         0 if found is None else found.total for found in map(content.histograms.get, _USED)
     )
-    return Usage(content.n, (input_ + output) // MICRO, latency * 1000 // MICRO)
+    used = content.n, (input_ + output) // MICRO, latency * 1000 // MICRO
+    return Usage(*weighed(used, content.weight_e6))
 
 
 _USED = ("input_tokens", "output_tokens", "latency_ms")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
-from gonogo.ports.booked_costs import UNLISTED_TIER, BookedCost, Usage
-from gonogo.records import MICRO, NANO_A_MICRO, QUARTER_MS, Observation
+from gonogo.ports.booked_costs import UNLISTED_TIER, BookedCost, Usage, weighed
+from gonogo.records import NANO_A_MICRO, QUARTER_MS, Observation
 from gonogo.settings import Settings
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
@@ -117,11 +117,6 @@ def as_priced(dependency: str, row: Row, catalogue: Catalogue) -> Observation:
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
     )
-
-
-def weighed(amounts: Sequence[int], weight_e6: int) -> tuple[int, ...]:
-    """The cost and use of a weighted call, which stands for others: so many times its own, rounded."""
-    return tuple((amount * weight_e6 + MICRO // 2) // MICRO for amount in amounts)
 
 
 _SumKey = tuple[int | None, str | None, int, tuple[str, ...], tuple[int, ...] | None]

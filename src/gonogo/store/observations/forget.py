@@ -167,10 +167,12 @@ def _rule_of_rest(connection: Connection, number: int, stored: str) -> Rule:
     rule = Rule.parse(stored)
     if rule.weight_e6 == MICRO or kept_from_ms(connection, number) is not None:
         return rule
-    (largest,) = connection.execute(
-        "SELECT max(weight_e6) FROM observation WHERE dependency_id = ?", (number,)
+    largest, in_hours = connection.execute(
+        "SELECT max(weight_e6), EXISTS (SELECT 1 FROM hour_cell WHERE dependency_id = ?1 AND n > 0)"
+        " FROM observation WHERE dependency_id = ?1",
+        (number,),
     ).fetchone()
-    return replace(rule, weight_e6=largest or MICRO)
+    return rule if in_hours else replace(rule, weight_e6=largest or MICRO)
 
 
 def _where(
