@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from drift_world import START_MS, calls, open_world
-from gonogo.answers import DriftReport, Signal
+from gonogo.answers import DriftReport, Signal, rfc3339
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 
 pytestmark = pytest.mark.anyio
@@ -142,6 +142,25 @@ async def test_a_wider_distribution_is_seen_with_its_effect(tmp_path: Path) -> N
     )
     assert "PSI" in whole.summary or shape is not None
     assert whole.verdict == "caution"
+
+
+async def test_what_has_moved_is_told_from_when_it_moved_and_as_a_whole(tmp_path: Path) -> None:
+    """Margins that spread threefold on a Tuesday, at weekends too: of the days since, and of no half of the week alone."""
+    rng = np.random.default_rng(6)
+    async with open_world(tmp_path) as world:
+        seen = calls("m", 29, 0.05, a_day=100)
+        sd = np.where([o.ts_ms >= START_MS + 22 * DAY_MS for o in seen], 3.0, 1.0)
+        margins = zip(seen, sd * rng.normal(size=len(seen)), strict=True)
+        await world.record(replace(o, metrics={"margin": float(x)}) for o, x in margins)
+        report = await world.app.check_model_drift("m")
+    since = START_MS + 22 * DAY_MS
+    assert (report.status, report.metric, report.segment) == ("shifted", "metrics.margin", None)
+    assert report.current is not None
+    assert (report.current.start, report.current.n) == (rfc3339(since), 600)
+    halves = {s.segment: s.note or "" for s in _moved(report)}
+    assert "on 400 values" in halves["day_type=weekday"]
+    assert "on 200 values" in halves["day_type=weekend"]
+    assert f"since {rfc3339(since)[:10]}" in report.summary
 
 
 async def test_other_kinds_of_errors_at_the_same_rate(tmp_path: Path) -> None:

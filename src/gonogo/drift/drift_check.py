@@ -30,6 +30,7 @@ from gonogo.errors import UnknownTarget
 from gonogo.hours.measured import NOT_MEASURED, coverage_of, unlabelled_version
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import RATE_METRICS
+from gonogo.hours.time_slices import DAY_TYPES
 from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import Doubts
@@ -169,7 +170,7 @@ def _decisive(findings: list[Finding], question: DriftQuestion) -> Finding:
         moved = [f for f in own if f.status == "shifted"]
         if not own:
             return _not_followed(asked, question, findings)
-        return max(moved, key=lambda f: f.strength) if moved else own[0]
+        return _strongest(moved) if moved else own[0]
     quality = [f for f in findings if f.metric in QUALITY_RANK]
     degraded = [f for f in quality if f.status == "degraded"]
     if degraded:
@@ -179,7 +180,8 @@ def _decisive(findings: list[Finding], question: DriftQuestion) -> Finding:
     if moved:
         # A bad value of the key whose mix moved says more than that the mix did.
         key = next((f.mix.key for f in moved if f.mix is not None), None)
-        return max(moved, key=lambda f: ((f.segment or "").partition("=")[0] == key, f.strength))
+        of_key = [f for f in moved if key is not None and (f.segment or "").startswith(f"{key}=")]
+        return _strongest(of_key or moved)
     known = [f for f in quality if f.status != "insufficient_data"]
     outcome = next((f for f in quality if f.metric in LABELLED), None)
     thin = outcome or next((f for f in quality if f.metric == "golden"), None)
@@ -189,6 +191,15 @@ def _decisive(findings: list[Finding], question: DriftQuestion) -> Finding:
     improved = [f for f in known if f.status == "improved"]
     candidates = improved or known or quality or findings
     return min(candidates, key=lambda f: QUALITY_RANK.get(f.metric, len(QUALITY_RANK)))
+
+
+def _strongest(moved: Sequence[Finding]) -> Finding:
+    """The finding with most evidence; of a metric that moved in the week and at weekends alike, the whole."""
+    most = max(moved, key=lambda f: f.strength)
+    of_metric = {f.segment: f for f in moved if (f.metric, f.kind) == (most.metric, most.kind)}
+    halves = {f"day_type={name}" for name in DAY_TYPES}
+    both_moved = most.segment in halves and halves <= of_metric.keys()
+    return of_metric.get(None, most) if both_moved else most
 
 
 def _not_followed(metric: str, question: DriftQuestion, findings: Sequence[Finding]) -> Finding:

@@ -80,8 +80,8 @@ class FollowedShares:
 
     Both split the same values, so that their summed evidence keeps the promise of one stream, and
     a weekly rhythm is no drift. `shares`, `n` and `began` (since when they are counted: the change,
-    the recovery, or the baseline's end) are of the part with more evidence; `only` names it where
-    it alone has drifted.
+    the recovery, or the baseline's end) are of the part that drifted first, else of that with more evidence;
+    `only` names it where it alone has drifted.
     """
 
     hours: BaselineHours
@@ -171,7 +171,11 @@ def follow_shares(
         return None
     together = float(np.logaddexp.reduce([part.nats for part in parts.values()]))
     drifted = [name for name, part in parts.items() if part.watch.drifted]
-    most = max(parts.values(), key=lambda part: (part.watch.drifted, part.nats))
+    # Of two that have drifted the one that did first: a change on a Thursday shows at weekends later.
+    most = max(
+        parts.values(),
+        key=lambda p: (p.watch.drifted, -p.began if p.watch.drifted else 0, p.nats),
+    )
     return FollowedShares(
         hours=hours,
         evidence_nats=together,

@@ -227,7 +227,9 @@ def _followed(
     followed = follow_shares(cell.day, table, names, hours, needed=needed)
     if followed is None:
         return None
-    newest, current = _newest_week(cell, after=hours.end_hour // 24)
+    # Once it has drifted, values from before say what was, not what is.
+    after = followed.began if followed.drifted else hours.end_hour // 24
+    newest, current = _newest_week(cell, after=after)
     change = shape_change(cell.bins, cell.centre, before, newest, dispersion=followed.dispersion)
     mean = float(before @ cell.centre / before.sum())
     baseline = followed.baseline(mean).model_copy(update={"n": round(before.sum())})
@@ -235,7 +237,7 @@ def _followed(
 
 
 def _newest_week(cell: DailyShape, *, after: int) -> tuple[Floats, Current]:
-    """The newest seven days since the baseline that have values: their counts, and their mean."""
+    """The newest seven days from one on that have values: their counts, and their mean."""
     within = (cell.day >= after) & (cell.table.sum(axis=1) > 0)
     days, counts = cell.day[within][-WEEK:], cell.table[within][-WEEK:].sum(axis=0)
     return counts, Current(
