@@ -101,6 +101,8 @@ def a_figure_in_words_is_the_object_s(said: Exchange[Answer]) -> Iterator[str]:
     values = list(_numbers(told))
     strings = [text for path, text in leaves(told) if isinstance(text, str) and path != "summary"]
     strings += [text for _, text in leaves(said.asked) if isinstance(text, str)]
+    # A summary quotes a check's reason without the name of the target before it.
+    strings += [text.partition(": ")[2] for text in strings]
     text = text_of(said)
     for words in (*text.lines, *(cell for row in text.rows for cell in row)):
         bare = POLICY.sub(" ", LEVELS.sub(" ", without(_uncut(words, strings), strings)))
