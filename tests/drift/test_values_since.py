@@ -77,3 +77,19 @@ async def test_a_value_that_doubles_is_told_as_it_is_now(
     assert change.interval95[0] <= usual * 1.0001
     assert change.interval95[1] >= usual * 0.9999
     assert "since about" in report.summary
+
+
+async def test_a_spread_that_bins_do_not_tell_is_in_the_interval(tmp_path: Path) -> None:
+    """Whole milliseconds, 100 to 102, lie in one bin: of twelve that do not change, nearly all intervals hold 0."""
+    rng = np.random.default_rng(11)
+    async with open_world(tmp_path) as world:
+        names = [f"m{i}" for i in range(12)]
+        for name in names:
+            seen = calls(name, 14, 0.05, a_day=96, seed=3)
+            times = rng.integers(100, 103, len(seen)).tolist()
+            await world.record(replace(o, latency_ms=ms) for o, ms in zip(seen, times, strict=True))
+        found = [await world.app.check_model_drift(name, metric="latency_ms") for name in names]
+    intervals = [c.interval95 for each in found if (c := each.change) and c.interval95]
+    assert len(intervals) == len(names)
+    assert all(high - low > 0.1 for low, high in intervals)  # its standard error is .05
+    assert sum(low <= 0 <= high for low, high in intervals) >= 10

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gonogo.detectors.arrays import Floats, Ints
-from gonogo.detectors.bins import centres, layout_named
+from gonogo.detectors.bins import bin_of_one, centres, layout_named, layout_of
 from gonogo.detectors.values.ranks import SparseRows
 from gonogo.detectors.values.scale import ValueScale, ValueSums, value_scale
 from gonogo.hours.rate_hours import groups_of
@@ -44,12 +44,29 @@ class ValueHours:
         )
 
     def moments(self) -> tuple[float, float, float]:
-        """Count, mean and standard deviation."""
+        """Count, mean and standard deviation.
+
+        Bins tell no spread that is narrower than they are: latencies of 100 to 102 ms have one bin. There it is
+        told by how far the hours' means, which are kept exactly, lie apart.
+        """
         n = float(self.n.sum())
         mean = float(self.total.sum()) / n if n else 0.0
         size, first, second = self.powers.sum(axis=1).tolist()
         size = max(size, 1.0)
-        return n, mean, math.sqrt(max(second / size - (first / size) ** 2, 0.0))
+        variance = max(second / size - (first / size) ** 2, 0.0)
+        if variance < self._bin_width(mean) ** 2:
+            variance = max(variance, self._between_hours(mean))
+        return n, mean, math.sqrt(variance)
+
+    def _bin_width(self, value: float) -> float:
+        layout = layout_of(self.metric)
+        place = bin_of_one(layout, value)
+        return float(layout.upper(place) - layout.lower(place))
+
+    def _between_hours(self, mean: float) -> float:
+        """The variance of a value as that of the hours' means tells it; 0 of a single hour."""
+        means = self.total / np.maximum(self.n, 1)
+        return float(self.n @ (means - mean) ** 2) / max(len(means) - 1, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
