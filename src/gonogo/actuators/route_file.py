@@ -60,7 +60,7 @@ class RouteFile:
         return f"{self.name}: {self._path.name}: {route.dependency} to {parts}"
 
     def lacks(self, route: Route) -> str:
-        """Nothing: a file takes any target."""
+        """An empty text: a file takes any target."""
         del route
         return ""
 

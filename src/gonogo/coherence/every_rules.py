@@ -40,7 +40,7 @@ TIME_NAMES = ("ts", "start", "end", "as_of", "since", "earliest", "latest", "exp
 @of_answer(Answer)
 def no_field_is_empty_or_endless(said: Exchange[Answer]) -> Iterator[str]:
     """A field that would be null is left out; no number is NaN or infinite."""
-    for path, value in leaves(said.told() if said.wire is None else said.wire):
+    for path, value in leaves(said.answer.as_object() if said.wire is None else said.wire):
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
             yield f"{path} is {value}"
 
@@ -48,8 +48,8 @@ def no_field_is_empty_or_endless(said: Exchange[Answer]) -> Iterator[str]:
 @of_answer(Answer)
 def the_wire_carries_what_was_meant(said: Exchange[Answer]) -> Iterator[str]:
     """Reading the object back gives the same object: nothing is rounded or named in two ways."""
-    if said.wire is not None and said.told() != dict(said.wire):
-        told = dict(leaves(said.told()))
+    if said.wire is not None and said.answer.as_object() != dict(said.wire):
+        told = dict(leaves(said.answer.as_object()))
         for path, value in leaves(said.wire):
             if told.get(path) != value:
                 yield f"{path} came as {value!r} and reads {told.get(path)!r}"
@@ -116,7 +116,7 @@ def one_is_singular_and_two_are_plural(said: Exchange[Answer]) -> Iterator[str]:
 @of_answer(Answer)
 def an_interval_runs_upwards(said: Exchange[Answer]) -> Iterator[str]:
     """In every interval the low end is at most the high one."""
-    for path, (low, high) in pairs(said.told()):
+    for path, (low, high) in pairs(said.answer.as_object()):
         if low > high:
             yield f"{path} is {low} to {high}"
 
@@ -125,7 +125,7 @@ def an_interval_runs_upwards(said: Exchange[Answer]) -> Iterator[str]:
 def probabilities_lie_in_0_to_1(said: Exchange[Answer]) -> Iterator[str]:
     """Confidences, shares, rates and chances lie in 0 to 1."""
     names = ("confidence", "share", "rate", "p_success", "p_better", "p_value", "ece", "brier")
-    for path, value in leaves(said.told()):
+    for path, value in leaves(said.answer.as_object()):
         name = path.rpartition(".")[2]
         if name not in names or "arguments" in path or isinstance(value, bool):
             continue
@@ -136,7 +136,7 @@ def probabilities_lie_in_0_to_1(said: Exchange[Answer]) -> Iterator[str]:
 @of_answer(Answer)
 def times_are_rfc_3339_in_utc(said: Exchange[Answer]) -> Iterator[str]:
     """Every time is RFC 3339 in UTC, and a period does not end before it starts."""
-    told = said.told()
+    told = said.answer.as_object()
     times = {}
     for path, value in leaves(told):
         name = path.rpartition(".")[2]
@@ -171,7 +171,7 @@ def the_data_are_as_old_as_is_said(said: Exchange[Answer]) -> Iterator[str]:
 @of_answer(DriftReport, IncidentList, DependencyList)
 def the_question_is_echoed(said: Exchange[Answer]) -> Iterator[str]:
     """What was asked about stands in the object and in the summary: a slice, a time, a name, a state."""
-    told = said.told()
+    told = said.answer.as_object()
     for name in ECHOED:
         given = said.asked.get(name)
         if not given or given == "all":

@@ -34,10 +34,6 @@ class Exchange(Generic[A_co]):
     exit_status: int | None = None
     wire: Mapping[str, object] | None = None
 
-    def told(self) -> Mapping[str, object]:
-        """The object as a reader has it: plain values, contract names."""
-        return self.answer.as_object()
-
 
 @dataclass(frozen=True, slots=True)
 class Text:

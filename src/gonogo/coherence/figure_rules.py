@@ -97,7 +97,7 @@ PLACE = re.compile(r"\[\d+\]")
 @of_answer(Answer)
 def a_figure_in_words_is_the_object_s(said: Exchange[Answer]) -> Iterator[str]:
     """Every number that the words say is a number of the object, rounded as it is said."""
-    told = said.told()
+    told = said.answer.as_object()
     values = list(_numbers(told))
     strings = [text for path, text in leaves(told) if isinstance(text, str) and path != "summary"]
     strings += [text for _, text in leaves(said.asked) if isinstance(text, str)]

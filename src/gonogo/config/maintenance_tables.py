@@ -40,7 +40,7 @@ class _Field:
         return value
 
     def numbers(self, text: str) -> frozenset[int]:
-        """All that a list of this field names."""
+        """Every number that a list of this field names."""
         found: set[int] = set()
         for part in text.split(","):
             said = _PART.fullmatch(part)

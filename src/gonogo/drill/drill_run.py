@@ -250,7 +250,7 @@ async def play(
 
 
 def playable(ground: TrialInputs, asked: DrillRequest) -> list[str]:
-    """Those of the scenarios that were asked for of which there is evidence to play."""
+    """The scenarios that were asked for and that the history has evidence to play."""
     return [name for name in asked.scenarios if name not in ground.left_out]
 
 

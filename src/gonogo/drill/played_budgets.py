@@ -168,7 +168,7 @@ class _Amounts:
     def quarters(
         self, name: str, calls: CallColumns, keys: frozenset[str], span: tuple[int, int]
     ) -> Iterator[BookedCost]:
-        """Their sums by quarter hour and by the segments whose keys sums are kept of."""
+        """Sum the calls by quarter hour, and by the segments whose keys sums are kept of."""
         kept = (self.ts_ms >= span[0]) & (self.ts_ms < span[1])
         if not kept.any():
             return

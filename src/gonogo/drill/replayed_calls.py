@@ -163,7 +163,7 @@ def play_again(
 
 
 def _drawn(own_ms: Ints, ts_ms: Ints, rng: np.random.Generator) -> Ints:
-    """For each call to come, one of the user's own of that hour of the week; shape as `ts_ms`."""
+    """Draw one of the user's own calls of the same hour of the week for each call to come; shape as `ts_ms`."""
     own_cell, cell = (_hour_of_week(each) for each in (own_ms, ts_ms))
     chance, source = rng.random(len(ts_ms)), np.zeros(len(ts_ms), dtype=np.int64)
     for each in np.unique(cell).tolist():

@@ -85,7 +85,7 @@ def _holds(declared: frozenset[str], segment: str) -> bool:
 
 
 def counts_of(shown: ReplayedHours, segment: str | None, rule: Rule) -> HourCounts:
-    """Their hourly counts in a slice, by hour and version."""
+    """Count the calls of a slice by hour and version."""
     kept, played = shown.inside(segment), shown.played
     row, outcome = shown.row[kept], shown.outcome_e6[kept]
     labelled = ~np.isnan(outcome)
@@ -117,7 +117,7 @@ def _cells(shown: ReplayedHours, kept: Mask) -> tuple[Ints, Ints, Ints, int]:
 def histogram_of(
     shown: ReplayedHours, metric: str, bins: Ints, segment: str | None, rule: Rule
 ) -> Histograms:
-    """Their histograms of a metric in a slice, by hour and version.
+    """Build the histograms of a metric in a slice, by hour and version.
 
     `bins` are those of all calls that are played.
     """

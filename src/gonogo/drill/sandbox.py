@@ -63,12 +63,12 @@ class RecordedActuator:
         return f"{self.name}: would note epoch {route.epoch} of {route.dependency}"
 
     def lacks(self, route: Route) -> str:
-        """Nothing: it notes any target."""
+        """An empty text: every target can be noted."""
         del route
         return ""
 
     async def apply(self, route: Route, *, expected_version: str) -> Step:
-        """Note it; refused where another route is there than expected, or a newer one."""
+        """Note the route; refused where another one is there than expected, or a newer one."""
         if self.hangs:
             return Step("unknown", UNANSWERED)
         known = self._routes.get(route.dependency)
@@ -99,7 +99,7 @@ class RecordedReceiver:
         self.told: set[str] = set()
 
     async def tell(self, page: Page, *, now_ms: int) -> Step:
-        """Note it."""
+        """Note which dependencies the page is about."""
         del now_ms
         if self.hangs:
             return Step("unknown", UNANSWERED)

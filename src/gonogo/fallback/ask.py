@@ -78,7 +78,7 @@ class FallbackRequest:
 
     @property
     def given(self) -> dict[str, object]:
-        """The tool's arguments that say the same, as the decision log keeps them."""
+        """The request as arguments of the tool, which the decision log keeps."""
         given = {
             "dependency": self.dependency,
             "reason": self.reason,

@@ -75,7 +75,7 @@ def switch_result(
 
 
 def _ill(plan: Plan) -> tuple[TargetHealth | None, str]:
-    """The health of where calls go now, and why as a sentence, where it is no_go: it was overruled, or passed all the same."""
+    """The target's health and why, as a sentence, where calls go to it though it is no_go; else nothing."""
     health = FallbackPlan.model_validate_json(plan.answer).target_health
     if health is None or health.verdict != "no_go":
         return None, ""
@@ -208,7 +208,7 @@ def _summary(proposal: Proposal, plan_id: str, failed: list[Check]) -> str:
 
 
 def _needs(proposal: Proposal, plan_id: str) -> str:
-    """Whose yes carries the plan out, as its checks stand."""
+    """Say who has to approve the plan before it is carried out, as its checks stand."""
     stops = {check.blocks for check in proposal.checks if not check.passed}
     if "always" in stops:
         return "none would help while that is so"

@@ -178,7 +178,7 @@ class TrustHealth:
         ), f"{failed} of its newest {counted(len(errors), 'call')} failed"
 
     async def _doubt(self, name: str, now_ms: int) -> str:
-        """Whose records of it disagree with the golden set, in words; empty where nobody's do."""
+        """Name who recorded calls of a target that disagree with its golden set; empty where nobody did."""
         from gonogo.trust.writers import doubts_about
 
         doubts = await doubts_about(self._telemetry, self._settings, name, now_ms=now_ms)

@@ -39,7 +39,7 @@ class TargetDrift:
         self._memory = memory
 
     async def look(self, name: str, *, without: Sequence[str], now_ms: int) -> tuple[Verdict, str]:
-        """The worse of its drift now and of that by others than `without`; in words where it is ill.
+        """The worse of a target's drift by all records, and by those of others than `without`; in words where it is ill.
 
         What is found of the whole stands from then on, as if somebody had asked.
         """

@@ -41,7 +41,7 @@ class Actuator(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in the configuration."""
+        """The name under which it is configured."""
         ...
 
     async def read(self, dependency: str) -> ActuatorReading:
@@ -65,7 +65,7 @@ class Actuator(Protocol):
         ...
 
     async def verify(self, route: Route) -> Step:
-        """Look again whether the route is what is there."""
+        """Read back whether the route is in place."""
         ...
 
 

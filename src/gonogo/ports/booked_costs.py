@@ -63,7 +63,7 @@ class Usage(NamedTuple):
         return cls(*(amount if _COUNTED.get(unit) == at else 0 for at in range(len(_COUNTED))))
 
     def plus(self, other: Usage) -> Usage:
-        """Both together."""
+        """The sum of two usages."""
         return Usage(*(a + b for a, b in zip(self, other, strict=True)))
 
     def of(self, unit: Unit) -> int:

@@ -96,7 +96,7 @@ class Incidents(Protocol):
     async def note(
         self, dependency: str, cause: str, signal: str, turn: TurnOf
     ) -> IncidentRecord | None:
-        """Do as `change`, for an answer that only looks; None where another process holds the store."""
+        """Make a change as `change` does, for an answer that only looks; None where another process holds the store."""
         ...
 
     async def amend(self, incident_id: str, turn: TurnOf) -> IncidentRecord | None:

@@ -95,7 +95,7 @@ class ReservationCalls:
     names: tuple[str, ...] = ()  # the dependencies of those without a cost
 
     def plus(self, other: ReservationCalls) -> ReservationCalls:
-        """Both together."""
+        """The sum of two counts."""
         return ReservationCalls(
             self.calls + other.calls,
             self.unpriced + other.unpriced,

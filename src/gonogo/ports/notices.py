@@ -107,7 +107,7 @@ class Page:
 
     @property
     def dependencies(self) -> tuple[str, ...]:
-        """Whom it befell, each once."""
+        """The dependencies that the page is about, each once."""
         return tuple(dict.fromkeys(part.incident.dependency for part in self.parts))
 
     @property
@@ -183,7 +183,7 @@ class Notifier(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in the configuration."""
+        """The name under which it is configured."""
         ...
 
     @property
@@ -192,7 +192,7 @@ class Notifier(Protocol):
         ...
 
     async def tell(self, page: Page, *, now_ms: int) -> Step:
-        """Tell it once. Telling it twice must not look like two incidents."""
+        """Tell people of a page once; told twice, it must not look like two incidents."""
         ...
 
 
@@ -204,7 +204,7 @@ class Notices(Protocol):
         ...
 
     async def mark_told(self, notifier: str, incident_id: str, seq: int) -> None:
-        """Remember that a notifier has seen the first `seq` lines of a timeline."""
+        """Note that a notifier has told the first `seq` lines of an incident's timeline."""
         ...
 
     async def messages(self, notifier: str) -> dict[str, int]:
@@ -212,7 +212,7 @@ class Notices(Protocol):
         ...
 
     async def mark_message(self, notifier: str, subject: str, seq: int) -> None:
-        """Remember that; 0 forgets it."""
+        """Note how many events of a subject a notifier has told; 0 forgets the subject."""
         ...
 
 

@@ -84,7 +84,7 @@ class Promotion:
 
     @property
     def share(self) -> int:
-        """Its share in that stage, in ten-thousandths."""
+        """The share that the candidate has in its stage, in ten-thousandths."""
         usual = self.first if self.stage == self.stages[0][1] else STAGE_SHARES[self.stage]
         return min(usual, self.to)
 
@@ -95,5 +95,5 @@ class Promotion:
 
     @property
     def next_share(self) -> int:
-        """Its share in the next stage, where it is not at its end."""
+        """The share that the next stage would give it, where there is one; in ten-thousandths."""
         return min(STAGE_SHARES[self.stage + 1], self.to)

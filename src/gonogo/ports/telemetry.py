@@ -172,7 +172,6 @@ class DecisionLog(Protocol):
         dependency: str | None = None,
         kind: str | None = None,
         limit: int = 50,
-        before_ts_ms: int | None = None,
     ) -> list[Decision]:
         """The newest entries, newest first."""
         ...

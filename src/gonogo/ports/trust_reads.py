@@ -104,7 +104,7 @@ class Doubts(NamedTuple):
     is_blame: bool = False
 
     def verdict(self, found: Verdict, without: Verdict) -> Verdict:
-        """The verdict, of that by all calls and that without the doubtful writers'.
+        """Combine the verdict by all calls with the one that leaves out the doubtful writers.
 
         No one hides a fault that shows without him; what he alone says is wrong is a caution, and no no_go.
         """
@@ -196,7 +196,7 @@ class FleetRow(NamedTuple):
 
     @property
     def standing(self) -> StandingVerdict:
-        """Its newest verdict, as stored."""
+        """The standing verdict of the dependency, as stored."""
         return StandingVerdict(
             None
             if self.drift is None or self.drift_ms is None

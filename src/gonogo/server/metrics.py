@@ -25,7 +25,7 @@ def exposition(
     calls: Mapping[tuple[str, str], int],
     requests: Mapping[tuple[str, int], int],
 ) -> str:
-    """Everything there is to scrape.
+    """Write all metrics in the format that Prometheus scrapes.
 
     Args:
         gauges: What the store says; None where it could not be read: then only `gonogo_up` says so.

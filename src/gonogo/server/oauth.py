@@ -186,7 +186,7 @@ def metadata_path(settings: OAuthSettings) -> str:
 
 
 def metadata_url(settings: OAuthSettings) -> str:
-    """Their address, which a refusal names."""
+    """The address of this resource's metadata, which a refusal names."""
     place = urlsplit(settings.resource)
     return f"{place.scheme}://{place.netloc}{metadata_path(settings)}"
 

@@ -21,7 +21,6 @@ from gonogo.setup.jsonc import Document, with_value
 
 _MARK = "\ufeff"
 BYTES_MAX = 16 * 1024 * 1024
-__all__ = ["toml_value", "with_table", "with_yaml_entry", "yaml_entry"]
 
 # Of a block in YAML: a key, or one in quotes, or an item of a list.
 _ENTRY = re.compile(r"[^\s\-\[{][^:]*:(\s|$)|[\"']|-\s")

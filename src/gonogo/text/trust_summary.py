@@ -92,7 +92,7 @@ def doubts_text(writers: Mapping[str, str]) -> str:
 
 
 def _doubt(of_one: Sequence[DoubtfulWriter], dependency: str) -> str:
-    """Whose calls have changed otherwise than the golden set, and how they are taken out."""
+    """Name a writer whose calls changed otherwise than the golden set did, and how to take them out."""
     writer = plain(of_one[0].writer, 80)
     changes = [
         f"{each.metric} {signed(each.change_points)} points in {counted(each.n, 'call')}, "

@@ -172,7 +172,7 @@ class _Purse:
         self.hold = gate.hold
 
     def end(self, hold: HeldCalls | None, *, called: bool) -> None:
-        """See `Purse`. Where nothing could be held nothing is settled, and a warning said so."""
+        """Settle a hold at what a call costs, or at nothing where none was made; without a hold, nothing."""
         if hold is not None:
             self._gate.end(hold, None, self._call_usd if called else None)
 

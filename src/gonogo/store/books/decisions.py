@@ -194,13 +194,12 @@ class StoredDecisions:
         dependency: str | None = None,
         kind: str | None = None,
         limit: int = 50,
-        before_ts_ms: int | None = None,
     ) -> list[Decision]:
         """The newest entries by when they were last asked, newest first; this process's own too."""
         queued = [*self._queued.values()]
         if any(dependency in (None, q.dependency) and kind in (None, q.kind) for q in queued):
             await unless_held(self._db, self._db.settled())
-        wanted = {"dependency = ?": dependency, "kind = ?": kind, "last_ts_ms < ?": before_ts_ms}
+        wanted = {"dependency = ?": dependency, "kind = ?": kind}
         given = {clause: value for clause, value in wanted.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""
 
