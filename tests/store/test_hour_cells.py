@@ -201,6 +201,10 @@ async def test_cells_count_once_and_a_corrected_hour_takes_their_place(tmp_path:
         await stores.telemetry.record_cells([c for c in told if isinstance(c, HourCell)], NOW_MS)
         assert await damages(one) == []
         assert await stores.db.read(rollups_of) == wanted
+        gone = [row | {"n": 0, "revision": 3} for row in keys_of(rows)]
+        told = [parse_cell(row, now_ms=NOW_MS) for row in gone]
+        await stores.telemetry.record_cells([c for c in told if isinstance(c, HourCell)], NOW_MS)
+        assert await damages(one) == []
 
 
 def keys_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -68,9 +68,7 @@ def apply_cells(connection: Connection, catalogue: Ids, cells: Cells) -> None:
         )
         _apply(connection, catalogue, entries, is_daily)
     drop_empty(connection, catalogue, cells)
-    connection.executemany(
-        "INSERT INTO dependency_metric VALUES (?, ?) ON CONFLICT DO NOTHING", metrics_of(cells)
-    )
+    list_metrics(connection, cells)
 
 
 def _apply(
@@ -213,6 +211,20 @@ def drop_empty(connection: Connection, catalogue: Ids, cells: Cells) -> None:
             f"DELETE FROM {table} WHERE series_id = ? AND daily = ? AND bucket = ? AND n = 0{shard}",  # noqa: S608 - constant names
             [(*key[1:], key[0]) if shard else key[1:] for key in keys],
         )
+
+
+def list_metrics(connection: Connection, cells: Cells) -> None:
+    """List the metrics that changes brought, and no longer those of which they took back every value."""
+    connection.executemany(
+        "INSERT INTO dependency_metric VALUES (?, ?) ON CONFLICT DO NOTHING", metrics_of(cells)
+    )
+    shard = in_shard(connection, "h.", "s.dependency_id")
+    connection.executemany(
+        "DELETE FROM dependency_metric WHERE dependency_id = ? AND metric = ? AND NOT EXISTS ("  # noqa: S608 - constant text
+        f"SELECT 1 FROM series s JOIN histogram h ON h.series_id = s.id{shard} JOIN name m ON m.id = h.metric_id"
+        " WHERE s.dependency_id = dependency_metric.dependency_id AND m.text = metric)",
+        metrics_of({key: cell for key, cell in cells.items() if cell.takes_back}),
+    )
 
 
 def metrics_of(cells: Cells) -> list[tuple[int, str]]:

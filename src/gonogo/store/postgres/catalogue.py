@@ -11,7 +11,7 @@ from gonogo.settings import Settings
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue, since
 from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily
-from gonogo.store.observations.rollups import drop_empty, merged_many, metrics_of
+from gonogo.store.observations.rollups import drop_empty, list_metrics, merged_many
 from gonogo.store.observations.rows import Place, SeriesKey, hash64
 from gonogo.store.postgres.books import book_costs
 
@@ -186,9 +186,7 @@ def apply_cells(connection: Connection, catalogue: Catalogue, cells: Cells) -> N
         _PUT_HISTOGRAM, [(*key, *one) for key, one in zip(keys, added, strict=True)]
     )
     drop_empty(connection, catalogue, cells)
-    connection.executemany(
-        "INSERT INTO dependency_metric VALUES (?, ?) ON CONFLICT DO NOTHING", metrics_of(cells)
-    )
+    list_metrics(connection, cells)
 
 
 def _histograms(
