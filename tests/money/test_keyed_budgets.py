@@ -9,7 +9,7 @@ import pytest
 
 from gonogo.answers import rfc3339
 from gonogo.app import Gonogo
-from gonogo.app.other_notices import budget_notices
+from gonogo.app.budget_notices import budget_notices
 from gonogo.config import load_settings
 from gonogo.errors import ConfigError, ParameterError, UnknownTarget
 from gonogo.records import MICRO

@@ -10,7 +10,7 @@ import pytest
 
 import engines
 from gonogo.answers import FallbackPlan
-from gonogo.app.other_notices import budget_notices
+from gonogo.app.budget_notices import budget_notices
 from gonogo.errors import ParameterError
 from gonogo.money.scopes import VALUES_MAX
 from gonogo.ports.booked_costs import KEPT_KEY

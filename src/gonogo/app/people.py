@@ -12,18 +12,16 @@ from functools import partial
 import anyio
 
 from gonogo.answers import IncidentList, PromotionLine, TargetShare, WaitingPlan, rfc3339
-from gonogo.app.other_notices import (
-    BUDGET_SUBJECTS,
+from gonogo.app.budget_notices import BUDGET_SUBJECTS, budget_notices, budget_over
+from gonogo.app.parts import Stores
+from gonogo.app.shift_notices import (
     ME,
     SHIFT,
-    budget_notices,
-    budget_over,
     drift_verdicts,
     notice_of,
     shift_notices,
     shift_over,
 )
-from gonogo.app.parts import Stores
 from gonogo.clock import is_recent
 from gonogo.errors import ConfigError, ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import approve_command
