@@ -16,7 +16,8 @@ demo: .venv/ready ## three simulated weeks, then an agent's questions over a rea
 	@$(BIN)/gonogo demo
 
 test: .venv/ready ## everything but the heavy components: under 10 minutes on two cores
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@# Files in their order: by size, the one of a single long test would be begun last, and waited for.
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 peers: .venv/ready ## the heavy components, each in an environment of its own under .peers
 	@$(BIN)/python -m pytest tests/peers

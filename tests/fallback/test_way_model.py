@@ -31,8 +31,8 @@ TURNS = st.sampled_from(["n", "x", "m", "m", "x", "undo"])
 # What calls are recorded of: the dependency and its version. `n` is the rung that both `m` and `x` have.
 ENDS = {"m": ("m", "v1"), "m@v2": ("m", "v2"), "n": ("n", None), "x": ("x", None)}
 CALLS_AN_HOUR = 12
-# `make torture` lives a hundred, of its own choice.
-LIVES = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "12"))
+# Of ten seconds each and more; `make torture` lives a hundred, of its own choice.
+LIVES = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "6"))
 
 
 class WayMachine(Machine):
