@@ -38,11 +38,11 @@ def calibrate(judged: Sequence[JudgedCheck]) -> CalibrationTable:
 
     A check came true when the work cost no more than what remained when it was made.
     """
+    by_bin: dict[int, list[JudgedCheck]] = {}
+    for check in judged:
+        by_bin.setdefault(min(int(check.confidence * BINS), BINS - 1), []).append(check)
     bins, error = [], 0.0
-    for i in range(BINS):
-        inside = [c for c in judged if min(int(c.confidence * BINS), BINS - 1) == i]
-        if not inside:
-            continue
+    for i, inside in sorted(by_bin.items()):
         said = sum(c.confidence for c in inside) / len(inside)
         kept = sum(c.actual_micro_usd <= c.remaining_micro_usd for c in inside)
         bins.append(CalibrationBin(i / BINS, (i + 1) / BINS, len(inside), said, kept / len(inside)))

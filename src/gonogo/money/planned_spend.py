@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from statistics import NormalDist
 from typing import Literal
 
@@ -195,11 +196,7 @@ def plan_declared(
 
 def _quantiles(weighed: Sequence[tuple[float, float]], total: float, k: int) -> list[float]:
     """`k` evenly spaced quantiles of weighted values, which ascend."""
-    found: list[float] = []
-    passed, at = 0.0, 0
-    for i in range(k):
-        while at < len(weighed) - 1 and passed + weighed[at][1] <= (i + 0.5) / k * total:
-            passed += weighed[at][1]
-            at += 1
-        found.append(weighed[at][0])
-    return found
+    ends = list(accumulate(weight for _, weight in weighed))
+    last = len(weighed) - 1
+    at = (min(bisect_right(ends, (i + 0.5) / k * total), last) for i in range(k))
+    return [weighed[place][0] for place in at]
