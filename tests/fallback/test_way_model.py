@@ -32,7 +32,7 @@ TURNS = st.sampled_from(["n", "x", "m", "m", "x", "undo"])
 ENDS = {"m": ("m", "v1"), "m@v2": ("m", "v2"), "n": ("n", None), "x": ("x", None)}
 CALLS_AN_HOUR = 12
 # Of ten seconds each and more; `make torture` lives a hundred, of its own choice.
-LIVES = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "6"))
+LIVES = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "5"))
 
 
 class WayMachine(Machine):
