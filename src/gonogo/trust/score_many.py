@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.hours.measured import one_sided
+from gonogo.hours.measured import OneSided, one_sided
 from gonogo.ports.trust_reads import (
     CallCounts,
     FleetRow,
@@ -34,6 +34,7 @@ from gonogo.trust.trust_estimate import (
 from gonogo.trust.trust_verdict import (
     EVEN_CHANCE,
     TrustBasis,
+    normal_quality,
     outcomes_take_s,
     unmeasured,
     verdict_of,
@@ -83,8 +84,8 @@ async def score_many(
         return []
     repeats = await telemetry.repeats_of(names)
     priors = await _priors(telemetry, called, {} if kinds is None else kinds, now_ms)
-    sided = _one_sided_names(counts, settings)
-    others = [row for row in called if row.name not in sided]
+    sides = {name: one_sided(one, settings.dependency(name)) for name, one in counts.items()}
+    others = [row for row in called if sides[row.name] is None]
     unlabelled = await _unlabelled(telemetry, others, now_ms)
     start_hour = min(first_hour(row.newest_ts_ms, now_ms) for row in called)
     by_judges = await telemetry.judged_labels(names, start_hour=start_hour)
@@ -94,7 +95,7 @@ async def score_many(
     waits = await _waits(telemetry, settings, called, hours, now_ms)
     every = [Batches(one.hour, one.ok, one.n) for one in hours]
     oks = _Chances.of(posteriors(every, [ok for ok, _ in priors], now_hour=now_hour))
-    labelled = _with_labels(called, hours, sided)
+    labelled = _with_labels(called, hours, sides)
     judged = [_labelled(hours[at]) for at in labelled]
     qualities = _Chances.of(
         posteriors(judged, [priors[at][1] for at in labelled], now_hour=now_hour)
@@ -111,6 +112,7 @@ async def score_many(
             now_ms,
             unlabelled=unlabelled.get(row.name),
             judged=by_judges.get(row.name),
+            side=sides[row.name],
             outcomes_take_s=waits[at],
         )
         for at, row in enumerate(called)
@@ -138,7 +140,7 @@ async def _waits(
 ) -> list[float]:
     """How long the outcomes of each take, where its newest would else be too old, seconds."""
     return [
-        await outcomes_take_s(telemetry, row.name, one, settings.dependency(row.name), now_ms)
+        await outcomes_take_s(telemetry, row, one, settings.dependency(row.name), now_ms)
         for row, one in zip(rows, hours, strict=True)
     ]
 
@@ -202,21 +204,12 @@ async def _unlabelled(
 
 
 def _with_labels(
-    rows: Sequence[FleetRow], hours: Sequence[CallCounts], sided: set[str]
+    rows: Sequence[FleetRow], hours: Sequence[CallCounts], sides: Mapping[str, OneSided | None]
 ) -> list[int]:
     """The places of those whose outcomes are a share of good calls."""
     return [
-        at for at, row in enumerate(rows) if hours[at].ok_labels.any() and row.name not in sided
+        at for at, row in enumerate(rows) if hours[at].ok_labels.any() and sides[row.name] is None
     ]
-
-
-def _one_sided_names(counts: Mapping[str, CallCounts], settings: Settings) -> set[str]:
-    """The dependencies whose outcomes are complaints or praise alone."""
-    return {
-        name
-        for name, own in counts.items()
-        if one_sided(own, settings.dependency(name)) is not None
-    }
 
 
 def _known(row: FleetRow, *, outcomes: bool) -> Dependency:
@@ -281,29 +274,29 @@ def _score(
     *,
     unlabelled: str | None,
     judged: JudgedLabels | None,
+    side: OneSided | None,
     outcomes_take_s: float,
 ) -> KeptScore:
     """The score as `trust_estimate.estimate` makes it."""
+    from gonogo.detectors.trust import mixture as rates
     from gonogo.detectors.trust.hour_spread import widened
-    from gonogo.detectors.trust.mixture import (
-        point_interval90,
-        product_interval90,
-        product_points,
-    )
 
     mean, normal, between, points = ok
     second = None if quality is None else quality.points
     if quality is not None:
         between = product_variance(mean, between, quality.mean, quality.between_hours)
         mean *= quality.mean
-        declared = own.baseline.outcome if own.baseline else None
-        normal *= quality.usual if declared is None else declared
+        normal *= normal_quality(quality.usual, own)
     if repeats is not None and repeats.repeats >= REPEATS_MIN:
-        if second is not None:
-            points = product_points(points, second)
+        points = points if second is None else rates.product_points(points, second)
         second = consistent_points(repeats)
-        mean, normal = (chance * float(second.mean()) for chance in (mean, normal))
-    averaged = point_interval90(points) if second is None else product_interval90(points, second)
+        steady = float(second.mean())
+        mean, normal = mean * steady, normal * steady
+    averaged = (
+        rates.point_interval90(points)
+        if second is None
+        else rates.product_interval90(points, second)
+    )
     lower, upper = widened(mean, averaged, between)
     labels, least = int(counts.ok_labels.sum()), ok.usual - own.min_effect
     scored = TrustBasis(
@@ -315,7 +308,7 @@ def _score(
         newest_ts_ms=known.newest_ts_ms,
         newest_label_hour=None if quality is None else _newest(counts.hour[counts.ok_labels > 0]),
         outcomes_take_s=outcomes_take_s,
-        unmeasured=unmeasured(known, own, counts, has_quality=quality is not None),
+        unmeasured=unmeasured(known, own, side, has_quality=quality is not None),
         unlabelled=unlabelled,
         judges=deciding_judges(judged, labels, lambda: ok.points, least),
     )

@@ -23,7 +23,7 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.errors import GonogoError, NotEnoughData
-from gonogo.hours.measured import NOT_MEASURED, SIDES, coverage_of, errors_decide, one_sided
+from gonogo.hours.measured import NOT_MEASURED, SIDES, coverage_of, errors_decide
 from gonogo.hours.stream_cache import AnswerCache
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import TrustTelemetry
@@ -143,7 +143,7 @@ async def _surroundings(
             telemetry,
             settings,
             found.dependency,
-            side=one_sided(found.counts, settings.dependency(found.dependency)),
+            side=found.side,
             now_ms=now_ms,
             detail=detail,
         ),
@@ -280,11 +280,10 @@ def good_means(found: TrustEstimate, own: DependencySettings) -> str:
         events.append("a repeated input answered as before")
     said = ", ".join(events)
     said += " (golden-set calls: there are no others)" if found.golden else ""
-    side = one_sided(found.counts, own)
     if errors_decide(found.known, own):
         said += "; nothing else is judged"
-    elif found.quality is None and side is not None:
-        said += f"; of quality nothing is known but {SIDES[side]}"
+    elif found.side is not None:
+        said += f"; of quality nothing is known but {SIDES[found.side]}"
     elif found.quality is None:
         said += "; quality is not known: record `outcome`, or `prediction` and `label`"
     elif found.labels < found.n:

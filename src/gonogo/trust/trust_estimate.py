@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData, UnknownTarget
 from gonogo.hours.measured import (
+    OneSided,
     UnlabelledVersion,
     are_complaints,
     are_praise,
@@ -36,6 +37,7 @@ from gonogo.trust.repeats import with_repeats
 from gonogo.trust.trust_verdict import (
     EVEN_CHANCE,
     TrustBasis,
+    normal_quality,
     outcomes_take_s,
     unmeasured,
     verdict_of,
@@ -61,11 +63,10 @@ class TrustEstimate:
 
     `lower` and `upper` hold the chance of the next call, now: hours differ from the average by
     `hours_sd` (NaN: too few calls to tell, they hold the average alone). `points` are values of that average of equal probability, ascending.
-    `ok` and `quality` are the Beta mixtures behind it; `quality` is None without one label, or with outcomes of one side alone. `without`: the estimate
-    without the writers of `doubts` that are set aside, where its verdict is another (`estimate_without.judged_estimate`).
+    `ok` and `quality` are the Beta mixtures behind it; `quality` is None without one label, or with outcomes of one
+    `side` alone. `without`: the estimate without the writers of `doubts` that are set aside, where its verdict is another (`estimate_without.judged_estimate`).
     """
 
-    dependency: str
     score: float
     lower: float
     upper: float
@@ -80,6 +81,7 @@ class TrustEstimate:
     golden: bool
     counts: HourCounts
     repeats: Repeats
+    side: OneSided | None
     hours_sd: float = math.nan
     unlabelled: UnlabelledVersion | None = None
     judged: JudgedLabels | None = None
@@ -87,6 +89,11 @@ class TrustEstimate:
     without: TrustEstimate | None = None
     verdict: Verdict = "unknown"
     why: str = ""
+
+    @property
+    def dependency(self) -> str:
+        """Its name."""
+        return self.known.name
 
     @property
     def n(self) -> int:
@@ -173,7 +180,7 @@ async def trust_estimates(
                 golden=golden,
                 unlabelled=unlabelled,
                 judged=judged.get(one.name),
-                outcomes_take_s=await outcomes_take_s(telemetry, one.name, counts, own, now_ms),
+                outcomes_take_s=await outcomes_take_s(telemetry, one, counts, own, now_ms),
                 now_ms=now_ms,
             )
         )
@@ -224,21 +231,20 @@ def estimate(
     from gonogo.detectors.trust import mixture as rates
     from gonogo.detectors.trust.hour_spread import widened
 
-    others, hour = _others(population, known), now_ms // HOUR_MS
+    others, hour, side = _others(population, known), now_ms // HOUR_MS, one_sided(counts, own)
     ok, ok_prior = _ok(counts, population, others, hour)
     points, normal, mean = rates.equal_points(ok), float(ok.longest()), float(ok.mean())
     quality, quality_prior = None, None
-    if counts.ok_labels.any() and one_sided(counts, own) is None:
+    if counts.ok_labels.any() and side is None:
         quality, quality_prior = _quality(counts, population, others, hour)
         points = rates.product_points(points, rates.equal_points(quality))
         mean *= float(quality.mean())
-        normal *= _normal_quality(quality, own)
+        normal *= normal_quality(float(quality.longest()), own)
     points, steady = with_repeats(points, repeats)
     mean, normal = mean * steady, normal * steady
     between = between_hours(ok, quality)
     lower, upper = widened(mean, rates.point_interval90(points), between)
     found = TrustEstimate(
-        dependency=known.name,
         score=mean,
         lower=lower,
         upper=upper,
@@ -253,6 +259,7 @@ def estimate(
         golden=golden,
         counts=counts,
         repeats=repeats,
+        side=side,
         hours_sd=math.sqrt(between),
         unlabelled=unlabelled,
         judged=None if golden else judged,
@@ -299,12 +306,6 @@ def _others(population: Population, known: Dependency) -> NDArray[np.bool_]:
     import numpy as np
 
     return np.array([name != known.name for name in population.names], dtype=bool)
-
-
-def _normal_quality(quality: BetaMixture, own: DependencySettings) -> float:
-    """The share of good answers that is usual: declared, or over the longest memory."""
-    declared = own.baseline.outcome if own.baseline else None
-    return float(quality.longest()) if declared is None else declared
 
 
 def _ok(
@@ -382,7 +383,7 @@ def _judged(
         newest_ts_ms=known.newest_ts_ms,
         newest_label_hour=int(labelled[-1]) if dated else None,
         outcomes_take_s=outcomes_take_s,
-        unmeasured=unmeasured(known, own, found.counts, has_quality=found.quality is not None),
+        unmeasured=unmeasured(known, own, found.side, has_quality=found.quality is not None),
         unlabelled=None if found.unlabelled is None else found.unlabelled.why,
         judges=deciding_judges(
             found.judged,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gonogo.hours.measured import one_sided
 from gonogo.records import HOUR_MS
 from gonogo.settings import DependencySettings
 from gonogo.trust.repeats import consistency_points
@@ -45,7 +44,7 @@ def part_estimates(
     pairs: dict[PartName, tuple[Ints, Ints, Ints, Ints]] = {
         "availability": (counts.n - counts.errors, counts.n, all_.n - all_.errors, all_.n),
     }
-    if one_sided(counts, own) is None:
+    if found.side is None:
         pairs["quality"] = (counts.good, counts.labels, all_.good, all_.labels)
     if own.latency_slo_ms is not None:
         pairs["latency_slo"] = (counts.slo_met, counts.timed, all_.slo_met, all_.timed)

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import in_points
 from gonogo.errors import plain
-from gonogo.hours.measured import SIDES, errors_decide, judged_by_errors, one_sided
+from gonogo.hours.measured import SIDES, OneSided, errors_decide, judged_by_errors
 from gonogo.records import HOUR_MS, Verdict
 from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
 
 if TYPE_CHECKING:
-    from gonogo.ports.trust_reads import CallCounts, TrustTelemetry
+    from gonogo.ports.trust_reads import CallCounts, FleetRow, TrustTelemetry
     from gonogo.records import Dependency, HourCounts
 
 CALLS_MIN = 10
@@ -64,33 +64,42 @@ class TrustBasis:
 def unmeasured(
     known: Dependency,
     own: DependencySettings,
-    counts: HourCounts | CallCounts,
+    side: OneSided | None,
     *,
     has_quality: bool,
 ) -> str | None:
     """Why it is not known whether answers are right; None where it is, or where errors alone decide."""
     if has_quality or errors_decide(known, own):
         return None
-    side = one_sided(counts, own)
     if side is None:
         return UNMEASURED
     return None if judged_by_errors(known.kind, own) else f"quality is known by {SIDES[side]} alone"
 
 
+def normal_quality(longest: float, own: DependencySettings) -> float:
+    """The share of good answers that is usual: declared, or that of the longest memory."""
+    declared = own.baseline.outcome if own.baseline else None
+    return longest if declared is None else declared
+
+
 async def outcomes_take_s(
     telemetry: TrustTelemetry,
-    name: str,
+    known: Dependency | FleetRow,
     counts: HourCounts | CallCounts,
     own: DependencySettings,
     now_ms: int,
 ) -> float:
-    """How long after their calls outcomes come, as drift waits for them; read where the newest would else be too old."""
-    labelled = counts.hour[counts.ok_labels > 0]
-    if not labelled.size or now_ms - (int(labelled[-1]) + 1) * HOUR_MS <= own.stale_after_s * 1000:
+    """How long after their calls outcomes come, as drift waits for them.
+
+    It is read only where the newest outcome would else be too old, and the newest call is not.
+    """
+    labelled, since_ms = counts.hour[counts.ok_labels > 0], now_ms - own.stale_after_s * 1000
+    is_old = labelled.size > 0 and (int(labelled[-1]) + 1) * HOUR_MS < since_ms
+    if not is_old or known.newest_ts_ms < since_ms:
         return 0.0
     from gonogo.hours.rate_hours import LAG_METRIC, maturity
 
-    return maturity(await telemetry.histograms(name, LAG_METRIC), as_of_ms=now_ms).lag_s
+    return maturity(await telemetry.histograms(known.name, LAG_METRIC), as_of_ms=now_ms).lag_s
 
 
 def verdict_of(found: TrustBasis, own: DependencySettings, now_ms: int) -> tuple[Verdict, str]:
