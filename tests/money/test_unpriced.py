@@ -53,6 +53,19 @@ async def test_a_price_that_is_known_lately_does_not_hide_what_had_none_before(
         assert (again.verdict, again.unpriced is None) == ("unknown", False)
 
 
+async def test_that_some_calls_were_looked_at_is_said_of_those_with_a_price_too(
+    tmp_path: Path,
+) -> None:
+    """Five thousand have one, 50 of another name have none: these are no share of all, but of those looked at."""
+    async with opened_app(tmp_path, TOML) as app:
+        await record(app, calls("known", 5000, 0.0001))
+        await record(app, calls("strange", 50))
+        for _ in range(2):
+            found = await app.check_budget_with_confidence("day", planned_cost_usd=1)
+            assert found.unpriced is not None
+            assert found.unpriced.why.startswith("50 of 4,050 calls looked at in this window")
+
+
 @pytest.mark.parametrize("seen", [{"cost_usd": 3}, {}])
 async def test_a_limit_that_is_passed_is_passed_whatever_is_not_known(
     tmp_path: Path, seen: dict[str, float]

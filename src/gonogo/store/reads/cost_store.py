@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -64,9 +64,9 @@ _IN_SEGMENT = {
 }
 
 
-# Of dependencies whose newest calls all had a price and no reservation when last looked at: their revision
-# then, and how many calls they were.
-AllPriced = dict[tuple[str, Unit, int], tuple[int, int]]
+# Of dependencies whose calls all had a price and no reservation when last looked at: their revision then, and
+# how many calls they were.
+AllPriced = dict[tuple[str, Unit, int], tuple[int, tuple[VersionCalls, ...]]]
 _KEPT_MAX = 4096
 
 
@@ -118,12 +118,20 @@ def read_calls_without_cost(
     in it.
     """
     counts = dict(zip(("known", "used"), counted_by(unit), strict=True))
+    row = connection.execute("SELECT rev FROM dependency WHERE name = ?", (dependency,)).fetchone()
+    if row is None:
+        return ()
+    is_whole, key = budgets is None and segment is None, (dependency, unit, window[0])
+    if is_whole and key in all_priced and all_priced[key][0] == row[0]:
+        return all_priced[key][1]
+    stretches = _stretches(connection, dependency, window[0])
+    priced = _all_priced(connection, dependency, stretches, counts) if is_whole else None
+    if priced is not None:
+        if len(all_priced) >= _KEPT_MAX:
+            all_priced.clear()
+        all_priced[key] = row[0], priced
+        return priced
     wanted: dict[str, object] = {"dependency": dependency}
-    if budgets is None and segment is None:
-        key = dependency, unit, window[0]
-        calls = _calls_all_priced(connection, key, counts, all_priced)
-        if calls is not None:
-            return (VersionCalls(None, calls, 0, 0, 0),) if calls else ()
     named = ""
     if budgets is not None:
         wanted |= {f"b{i}": budget for i, budget in enumerate(budgets)}
@@ -137,7 +145,6 @@ def read_calls_without_cost(
     dated_now_ms = window[1] - dating_of(connection).ahead_ms
     wanted["now"] = dated_now_ms
     found: dict[str | None, VersionCalls] = {}
-    stretches = _stretches(connection, dependency, window[0])
     for stretch in stretches:
         for version, *numbers in connection.execute(statement, wanted | stretch):
             seen = VersionCalls._make((version, *map(int, numbers), len(stretches) > 1))
@@ -166,26 +173,19 @@ def _stretches(connection: Connection, dependency: str, since_ms: int) -> list[d
     ]
 
 
-def _calls_all_priced(
+def _all_priced(
     connection: Connection,
-    key: tuple[str, Unit, int],
-    counts: dict[str, str],
-    kept: AllPriced,
-) -> int | None:
-    """The number of calls looked at where each has a price and none a reservation, counted once a revision."""
-    row = connection.execute("SELECT rev FROM dependency WHERE name = ?", key[:1]).fetchone()
-    if row is None:
-        return 0
-    if key in kept and kept[key][0] == row[0]:
-        return kept[key][1]
+    dependency: str,
+    stretches: Sequence[Mapping[str, int]],
+    counts: Mapping[str, str],
+) -> tuple[VersionCalls, ...] | None:
+    """The calls looked at, where each has a price and none a reservation; else None."""
     statement, total = _ALL_PRICED.format(**counts), 0
-    for stretch in _stretches(connection, key[0], key[2]):
-        wanted = {"dependency": key[0], **stretch}
+    for stretch in stretches:
+        wanted = {"dependency": dependency, **stretch}
         calls, other = connection.execute(statement, wanted).fetchone()
         if other:
             return None
         total += int(calls)
-    if len(kept) >= _KEPT_MAX:
-        kept.clear()
-    kept[key] = row[0], total
-    return total
+    is_part = len(stretches) > 1
+    return (VersionCalls(None, total, 0, 0, 0, is_part=is_part),) if total else ()
