@@ -67,8 +67,7 @@ def apply_cells(connection: Connection, catalogue: Ids, cells: Cells) -> None:
             key=lambda entry: entry[:2],
         )
         _apply(connection, catalogue, entries, is_daily)
-    drop_empty(connection, catalogue, cells)
-    list_metrics(connection, cells)
+    list_metrics(connection, cells, drop_empty(connection, catalogue, cells))
 
 
 def _apply(
@@ -195,13 +194,17 @@ def _stated(stored: Packed | None, added: Histogram, lowest: int, bins: bytes) -
     return n + added.n, total, lowest, bins
 
 
-def drop_empty(connection: Connection, catalogue: Ids, cells: Cells) -> None:
-    """Remove what changes have left nothing of: a store is the same whatever was corrected in it."""
+def drop_empty(connection: Connection, catalogue: Ids, cells: Cells) -> Cells:
+    """Remove what changes have left nothing of: a store is the same whatever was corrected in it.
+
+    Returns:
+        The changes that took something back.
+    """
+    taking = {key: cell for key, cell in cells.items() if cell.takes_back}
     keys = sorted(
         {
             (series[0], catalogue.series_id(series), is_daily, bucket)
-            for (series, hour), cell in cells.items()
-            if cell.takes_back
+            for series, hour in taking
             for is_daily, bucket in ((0, hour), (1, hour // 24))
         }
     )
@@ -211,10 +214,11 @@ def drop_empty(connection: Connection, catalogue: Ids, cells: Cells) -> None:
             f"DELETE FROM {table} WHERE series_id = ? AND daily = ? AND bucket = ? AND n = 0{shard}",  # noqa: S608 - constant names
             [(*key[1:], key[0]) if shard else key[1:] for key in keys],
         )
+    return taking
 
 
-def list_metrics(connection: Connection, cells: Cells) -> None:
-    """List the metrics that changes brought, and no longer those of which they took back every value."""
+def list_metrics(connection: Connection, cells: Cells, taking: Cells) -> None:
+    """List the metrics that changes brought, and no longer those of which some, `taking` back, left no value."""
     connection.executemany(
         "INSERT INTO dependency_metric VALUES (?, ?) ON CONFLICT DO NOTHING", metrics_of(cells)
     )
@@ -223,7 +227,7 @@ def list_metrics(connection: Connection, cells: Cells) -> None:
         "DELETE FROM dependency_metric WHERE dependency_id = ? AND metric = ? AND NOT EXISTS ("  # noqa: S608 - constant text
         f"SELECT 1 FROM series s JOIN histogram h ON h.series_id = s.id{shard} JOIN name m ON m.id = h.metric_id"
         " WHERE s.dependency_id = dependency_metric.dependency_id AND m.text = metric)",
-        metrics_of({key: cell for key, cell in cells.items() if cell.takes_back}),
+        metrics_of(taking),
     )
 
 

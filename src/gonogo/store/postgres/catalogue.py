@@ -185,8 +185,7 @@ def apply_cells(connection: Connection, catalogue: Catalogue, cells: Cells) -> N
     connection.executemany(
         _PUT_HISTOGRAM, [(*key, *one) for key, one in zip(keys, added, strict=True)]
     )
-    drop_empty(connection, catalogue, cells)
-    list_metrics(connection, cells)
+    list_metrics(connection, cells, drop_empty(connection, catalogue, cells))
 
 
 def _histograms(
