@@ -196,7 +196,5 @@ def plan_declared(
 
 def _quantiles(weighed: Sequence[tuple[float, float]], total: float, k: int) -> list[float]:
     """`k` evenly spaced quantiles of weighted values, which ascend."""
-    ends = list(accumulate(weight for _, weight in weighed))
-    last = len(weighed) - 1
-    at = (min(bisect_right(ends, (i + 0.5) / k * total), last) for i in range(k))
-    return [weighed[place][0] for place in at]
+    ends = list(accumulate(weight for _, weight in weighed))[:-1]  # the last one ends them all
+    return [weighed[bisect_right(ends, (i + 0.5) / k * total)][0] for i in range(k)]

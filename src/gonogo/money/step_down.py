@@ -94,9 +94,11 @@ async def cheaper_target(
         if not ladder or (route is not None and not route.is_primary):
             continue
         here = await mean_amount(telemetry, settings, name, unit, now_ms=now_ms)
+        if not here:
+            continue
         verdicts = await verdicts_now(log, settings, now_ms=now_ms, names=ladder)
         for target in ladder:
-            if not here or (target in verdicts and verdicts[target].verdict == "no_go"):
+            if target in verdicts and verdicts[target].verdict == "no_go":
                 continue
             there = await mean_amount(telemetry, settings, target, unit, now_ms=now_ms)
             if there is not None and there < here:
