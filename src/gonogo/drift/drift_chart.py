@@ -20,7 +20,7 @@ from gonogo.drift.read import DriftData, read_drift
 from gonogo.drift.streams import WEIGHTS
 from gonogo.errors import ParameterError, plain
 from gonogo.hours.periods import first_hour, moment
-from gonogo.hours.rate_hours import GOOD_SHARES, RATE_METRICS, RateMetric, RateStream
+from gonogo.hours.rate_hours import RATE_METRICS, RateMetric, RateStream
 from gonogo.incidents.change_events import recorded_changes
 from gonogo.ports.telemetry import DecisionLog, Telemetry
 from gonogo.records import HOUR_MS, MICRO, GoldenAnswers
@@ -88,7 +88,7 @@ async def drift_history(
     if metric in RATE_METRICS:
         if not question.compares:
             followed = await _followed(log, settings, data, metric)
-        counts = _rate(data.stream(metric), metric, followed)
+        counts = _rate(data.stream(metric), followed)
         last = _last_episode(followed)
         if last is not None and last.recovered is None:
             alarm_hour = last.alarmed
@@ -120,10 +120,9 @@ async def _changes(log: DecisionLog, data: DriftData, counts: _Counts) -> list[C
     ] or None
 
 
-def _rate(stream: RateStream, metric: RateMetric, followed: FollowedRate | None) -> _Counts:
-    good = stream.n - stream.bad if metric in GOOD_SHARES else stream.bad
+def _rate(stream: RateStream, followed: FollowedRate | None) -> _Counts:
     worth = followed.volume.likely_dispersion if followed else 1.0
-    return _Counts(stream.hour, stream.n, good, 1 / worth)
+    return _Counts(stream.hour, stream.n, stream.told_of(stream.n, stream.bad), 1 / worth)
 
 
 def _last_episode(followed: FollowedRate | None) -> Episode | None:

@@ -14,7 +14,6 @@ from gonogo.detectors.intervals import rate_interval95
 from gonogo.detectors.rate.strata import risen_given_mix
 from gonogo.detectors.shares.mix import MixSplit, split_mix
 from gonogo.errors import NotEnoughData, plain
-from gonogo.hours.rate_hours import GOOD_SHARES
 
 if TYPE_CHECKING:
     from gonogo.detectors.rate.rate_watch import RateWatch
@@ -120,7 +119,7 @@ def mix_parts(
     if not known:
         return None
     split = max(known, key=lambda split: abs(split.mix))
-    sign = -1 if followed.stream.metric in GOOD_SHARES else 1
+    sign = followed.stream.sign
     return {"mix": sign * split.mix, "within": sign * split.within}
 
 

@@ -280,7 +280,7 @@ def _sides(
 
 
 def _line(cell: CellFinding, whole: RateStream) -> SegmentDrift:
-    mean, before = _mean(cell.bad_rate, whole), _mean(cell.baseline_bad_rate, whole)
+    mean, before = whole.told(cell.bad_rate), whole.told(cell.baseline_bad_rate)
     return SegmentDrift(
         segment=cell.segment,
         n=cell.n,
@@ -290,10 +290,6 @@ def _line(cell: CellFinding, whole: RateStream) -> SegmentDrift:
         e_value=math.exp(min(cell.evidence_nats, 690.0)),
         drifted=cell.drifted,
     )
-
-
-def _mean(bad_rate: float, whole: RateStream) -> float:
-    return whole.told(bad_rate)
 
 
 def _finding(
@@ -312,7 +308,7 @@ def _finding(
     now = stream.between(onset, None)
     before = stream.between(followed.hours.start_hour, followed.hours.end_hour)
     bad_rate = followed.expected_bad(before, now) if before.labels else found.baseline_bad_rate
-    return _told(now, (_mean(bad_rate, stream), found.baseline_n), begun, followed, spread)
+    return _told(now, (stream.told(bad_rate), found.baseline_n), begun, followed, spread)
 
 
 def _newcomer(
@@ -322,7 +318,7 @@ def _newcomer(
     first, known = int(stream.hour[0]), followed.baseline
     at = hour_start(first)
     begun = Onset(ts=at, earliest=at, latest=hour_end(first), shape="step")
-    mean = _mean(followed.expected_bad(known, stream), stream)
+    mean = stream.told(followed.expected_bad(known, stream))
     told = _told(stream, (mean, known.labels), begun, followed, followed.rule.dispersion)
     log10_e = worse_nats(known, stream, followed, own) / math.log(10)
     found = evidence_of(log10_e, needed=COMPARISON_SUGGESTS, guarantee=GUARANTEE)

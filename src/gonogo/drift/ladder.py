@@ -327,8 +327,7 @@ def _if_unknown(
     low, high = rate_interval95(since.bad_rate, worth)
     if high - before <= loss:
         return None
-    if since.metric in GOOD_SHARES:
-        low, high = 1 - high, 1 - low
+    low, high = since.told_between(low, high)
     why = (
         f"{since.metric} {number(followed.mean_before(since))} → {number(since.mean)} on {number(since.labels)}, and its "
         f"95% interval, {number(low)} to {number(high)}, does not exclude a loss of {number(loss)}"

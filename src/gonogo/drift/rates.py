@@ -18,7 +18,7 @@ from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour
 from gonogo.drift.follow import FollowedRate, Volume
 from gonogo.errors import NotEnoughData
 from gonogo.hours.periods import first_hour, moment
-from gonogo.hours.rate_hours import GOOD_SHARES, BaselineHours, Gap, Maturity, RateStream
+from gonogo.hours.rate_hours import BaselineHours, Gap, Maturity, RateStream
 from gonogo.records import HOUR_MS
 from gonogo.settings import DependencySettings
 from gonogo.text.forms import minute, number
@@ -154,7 +154,7 @@ def _rate_since(followed: FollowedRate, watch: RateWatch) -> RateSince:
 def _trend(current: RateStream) -> Trend | None:
     days, n, bad = current.by_day()
     try:
-        fit = slope_per_day(days, n, n - bad if current.metric in GOOD_SHARES else bad)
+        fit = slope_per_day(days, n, current.told_of(n, bad))
     except NotEnoughData:
         return None
     return Trend(per_day=fit.per_day, interval95=fit.interval95)
@@ -196,9 +196,7 @@ def _current(
     """The current period: its mean, with an interval that allows for the alarm's picking of bad hours."""
     interval95 = rate_interval95(current.mean, current.labels / volume.likely_dispersion)
     if found is not None:
-        bounds = (found.rate_low, found.rate_high)
-        if current.metric in GOOD_SHARES:
-            bounds = 1 - found.rate_high, 1 - found.rate_low
+        bounds = current.told_between(found.rate_low, found.rate_high)
         interval95 = _around(current.mean, bounds, interval95)
     return Current(
         mean=current.mean,
@@ -255,7 +253,7 @@ def _change(followed: FollowedRate, current: RateStream, found: RateSince | None
     shrunk = None
     if found is not None:
         # Against the rate that was learned up to the onset, which knows more than the baseline.
-        sign = -1.0 if baseline.metric in GOOD_SHARES else 1.0
+        sign = baseline.sign
         low, high = sorted((sign * found.change_low, sign * found.change_high))
         shrunk, told = sign * found.change, current.mean - before
         interval95 = _around(told, (low, high), interval95) if told * shrunk > 0 else (low, high)

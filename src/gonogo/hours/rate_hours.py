@@ -109,6 +109,20 @@ class RateStream:
         """A share of bad ones as the metric is told."""
         return 1 - bad_rate if self.metric in GOOD_SHARES else bad_rate
 
+    def told_between(self, low: float, high: float) -> tuple[float, float]:
+        """The interval of a share of bad ones as the metric is told."""
+        first, last = sorted((self.told(low), self.told(high)))
+        return first, last
+
+    def told_of(self, n: Floats, bad: Floats) -> Floats:
+        """The number that is told, of labels and bad ones; shapes alike."""
+        return n - bad if self.metric in GOOD_SHARES else bad
+
+    @property
+    def sign(self) -> int:
+        """The sign of a rise of the bad side in the metric as it is told."""
+        return -1 if self.metric in GOOD_SHARES else 1
+
     def by_day(self) -> tuple[Ints, Floats, Floats]:
         """Days since 1970 with their labels and bad labels, ascending."""
         days, at = days_of(self.hour)
