@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift_world import START_MS, World, calls, hour_of, open_world
+from drift_world import START_MS, World, calls, hour_of, labelled_where, open_world
 from gonogo.hours.measured import COMPLAINTS_GOOD_MAX, FEW_SHARE, are_complaints
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import BaselineSettings, DependencySettings
@@ -24,10 +24,7 @@ def complained(
 ) -> list[Observation]:
     """Calls of which a share has a bad outcome, and no other has one."""
     made = calls("m", days, rate, first_day=first_day, seed=seed, version=version)
-    return [
-        call if call.outcome == 0 else replace(call, outcome=None, outcome_ts_ms=None)
-        for call in made
-    ]
+    return labelled_where(made, [call.outcome == 0 for call in made])
 
 
 async def test_complaints_do_not_say_that_nothing_is_right(tmp_path: Path) -> None:
@@ -96,10 +93,7 @@ async def test_outcomes_that_are_drawn_or_declared_are_rates(tmp_path: Path) -> 
     """Few labels of which most are good, or a declared baseline: outcomes are judged as before."""
     drawn = calls("m", 14, 0.06)
     chosen = np.random.default_rng(5).random(len(drawn)) < 0.08
-    few = [
-        call if keep else replace(call, outcome=None, outcome_ts_ms=None)
-        for call, keep in zip(drawn, chosen, strict=True)
-    ]
+    few = labelled_where(drawn, chosen.tolist())
     async with open_world(tmp_path / "drawn") as world:
         assert await verdict_of(world, few) == ("outcome", "go", "go")
         asked = await world.app.check_model_drift("m", metric="complaint")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,20 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift_world import START_MS, calls, hour_of, open_world
+from drift_world import START_MS, calls, hour_of, labelled_where, open_world
 from gonogo.hours.measured import PRAISE_MIN, PRAISE_SHARE, are_praise
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import BaselineSettings, DependencySettings
 
 pytestmark = pytest.mark.anyio
-
-
-def labelled_where(made: Sequence[Observation], kept: Sequence[bool]) -> list[Observation]:
-    """The same calls, with an outcome where it is kept."""
-    return [
-        call if keep else replace(call, outcome=None, outcome_ts_ms=None)
-        for call, keep in zip(made, kept, strict=True)
-    ]
 
 
 def praised(

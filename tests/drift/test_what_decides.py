@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drift_world import START_MS, World, calls, open_world
+from drift_world import START_MS, World, calls, labelled_where, open_world
 from gonogo.records import DAY_MS, HOUR_MS, Kind, Observation
 from gonogo.settings import DependencySettings
 
@@ -200,10 +200,7 @@ async def test_what_is_known_to_be_bad_stays_no_go(tmp_path: Path) -> None:
 async def test_labels_of_few_calls_are_said_to_be_few(tmp_path: Path) -> None:
     """One call in twenty has an outcome: said in words and object, of drift and of trust."""
     every = calls("m", 28, 0.3)
-    few = [
-        call if at % 20 == 0 else replace(call, outcome=None, outcome_ts_ms=None)
-        for at, call in enumerate(every)
-    ]
+    few = labelled_where(every, [at % 20 == 0 for at in range(len(every))])
     async with open_world(tmp_path) as world:
         await world.record(few)
         drift = await world.app.check_model_drift("m")
@@ -279,10 +276,8 @@ async def test_rows_that_were_refused_may_be_the_failures(
     """
     async with open_world(tmp_path) as world:
         made = calls("m", 12, 0.05, a_day=200 * labelled)
-        await world.record(
-            call if place % labelled == 0 else replace(call, outcome=None, outcome_ts_ms=None)
-            for place, call in enumerate(made)
-        )
+        kept = [place % labelled == 0 for place in range(len(made))]
+        await world.record(labelled_where(made, kept))
         for first in range(0, refused, 100):
             rows = [{"dependency": "m", "outcome": "kaputt"}] * min(100, refused - first)
             await world.app.record_observations(rows)

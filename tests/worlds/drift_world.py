@@ -14,6 +14,7 @@ import engines
 from gonogo.app import Gonogo
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
+from telemetry_worlds import unlabelled
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 START_MS = round(START.timestamp() * 1000)
@@ -44,6 +45,12 @@ async def open_world(folder: Path, **own: DependencySettings) -> AsyncIterator[W
     world = World(app)
     async with app:
         yield world
+
+
+def labelled_where(made: Iterable[Observation], kept: Iterable[bool]) -> list[Observation]:
+    """The same calls, with an outcome where it is kept."""
+    pairs = zip(made, kept, strict=True)
+    return [call if keep else unlabelled(call) for call, keep in pairs]
 
 
 def calls(
