@@ -20,6 +20,9 @@ FUNCTION_LINES_MAX = 50
 CODE = sorted(
     p for top in ("src", "tests", "benchmarks", "examples") for p in (ROOT / top).rglob("*.py")
 )
+# A docstring's list of arguments, and the names in it.
+_ARGS = re.compile(r"^Args:\n((?: {4}.*\n|\n)+)", re.MULTILINE)
+_NAMED = re.compile(r"^ {4}(\w+):", re.MULTILINE)
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -50,6 +53,21 @@ def test_no_function_is_too_long() -> None:
             if length > FUNCTION_LINES_MAX:
                 too_long[f"{path.relative_to(ROOT)}:{node.name}"] = length
     assert too_long == {}
+
+
+def test_docstrings_name_the_arguments_that_there_are() -> None:
+    """What `Args:` lists is an argument: one that was taken out is listed no more."""
+    missing = {}
+    for path in CODE:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            section = _ARGS.search((ast.get_docstring(node) or "") + "\n")
+            named = {*_NAMED.findall(section[1])} if section else set()
+            gone = named - {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+            if gone:
+                missing[f"{path.relative_to(ROOT)}:{node.name}"] = gone
+    assert missing == {}
 
 
 def test_imports_go_one_way() -> None:

@@ -207,11 +207,11 @@ async def route(
 
 
 # Listed at another place among the commands.
-references = typer.Typer()
+baselines = typer.Typer()
 
 
 @command(
-    references,
+    baselines,
     "baseline",
     "gonogo baseline gpt-4 --accept",
     "gonogo baseline gpt-4 --accept --from 2026-04-01",

@@ -103,7 +103,7 @@ for part in (
     log.group,
     actions.group,
     incident.people,
-    actions.references,
+    actions.baselines,
     setup.group,
     store_commands.copies,
     drill_command.group,

@@ -35,8 +35,7 @@ async def get_route(
     person is to decide or the fallback is due for another look, `no_go` where it is to refuse.
 
     Args:
-        ports: The desired routes, standing verdicts, and which dependencies are known.
-        settings: The ladder, for the dependency's name alone.
+        ports: The desired routes, standing verdicts, which dependencies are known, and the settings.
         dependency: The primary's name.
         key: Sticky: a key keeps its target while the shares stay as they are.
         draw: Uniform in [0, 1); decides by the shares where there is no key.
@@ -257,8 +256,7 @@ async def hold_route(
     """Hold a route where it is, or let it go (no `reason`). Logged as an action.
 
     Args:
-        ports: The routes, and the telemetry that knows names.
-        settings: The zone of `until`, and configured names.
+        ports: The routes, the telemetry that knows names, and the settings with their zone.
         dependency: The primary's name.
         reason: Why; None lets the route go.
         until: A date or time at which the hold ends by itself; without one it stays.

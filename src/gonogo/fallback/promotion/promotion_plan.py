@@ -57,8 +57,7 @@ async def propose_promotion(
     """Work out how a version would begin its way to all calls; reads only.
 
     Args:
-        ports: The routes, the telemetry, and the health of targets.
-        settings: The policy, the ladder and the actuators.
+        ports: The routes, the telemetry, the health of targets, and the settings: policy, ladder, actuators.
         dependency: Its name.
         version: The candidate.
         reason: Why; optional.
