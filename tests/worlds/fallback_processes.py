@@ -78,25 +78,27 @@ async def _planned(folder: Path) -> None:
 
 
 async def _race(folder: Path, number: int, rounds: int, pipes: tuple[int, int]) -> None:
-    """One of two racers: they plan in turn, carry out the same plan at once, and take it back."""
-    told, tell = pipes
+    """One of two racers: they plan in turn, carry out the same plan at once, and take it back.
+
+    They speak by the line: one that runs ahead may say its next word before the last is read.
+    """
     results = []
     async with world(folder) as w:
-        for turn in range(rounds):
-            w.now_ms += 2 * DAY
-            if turn % 2 == number:
-                os.read(told, 1)  # the other one is ready
-                plan = await w.plan(to=("v2", "rules:basic")[turn % 2])
-                os.write(tell, plan.plan_id.encode())
-                plan_id = plan.plan_id
-            else:
-                os.write(tell, b"+")
-                plan_id = os.read(told, 100).decode()
-            result = await w.apply(plan_id)
-            assert isinstance(result, FallbackResult)
-            back = await w.undo(result.audit_id)
-            assert isinstance(back, FallbackResult)
-            results += [[r.audit_id, r.route_epoch, bool(r.replayed)] for r in (result, back)]
+        with os.fdopen(pipes[0]) as told, os.fdopen(pipes[1], "w", buffering=1) as tell:
+            for turn in range(rounds):
+                w.now_ms += 2 * DAY
+                if turn % 2 == number:
+                    assert told.readline() == "ready\n"
+                    plan_id = (await w.plan(to=("v2", "rules:basic")[turn % 2])).plan_id
+                    tell.write(f"{plan_id}\n")
+                else:
+                    tell.write("ready\n")
+                    plan_id = told.readline().strip()
+                result = await w.apply(plan_id)
+                assert isinstance(result, FallbackResult)
+                back = await w.undo(result.audit_id)
+                assert isinstance(back, FallbackResult)
+                results += [[r.audit_id, r.route_epoch, bool(r.replayed)] for r in (result, back)]
     (folder / f"results-{number}").write_text(json.dumps(results))
 
 
