@@ -30,6 +30,7 @@ from gonogo.store.sqlite.log_ties import (
     log_of,
     log_salts,
     lying_in_file,
+    state_tie,
     tie_of,
     ties_in_log,
 )
@@ -156,7 +157,7 @@ class OpenFile:
             return
         tie = tie_of(connection)
         if has_ties(connection) and (tie is None or tie.salts != salts):
-            commit_tie(connection, salts)
+            state_tie(connection, self.path, salts)
         self._salts = salts
 
     def fold_log_in(self, connection: sqlite3.Connection) -> None:
@@ -173,9 +174,12 @@ class OpenFile:
             self._renew_tie(connection)
 
     def _renew_tie(self, connection: sqlite3.Connection) -> None:
+        self.tie_log(connection)
         salts = log_salts(self.path)
         if salts and has_ties(connection):
             commit_tie(connection, salts)
+            # Where nothing was committed since the log was folded in, that commit began a new one.
+            self.tie_log(connection)
 
 
 def refuse_remains(path: Path) -> None:

@@ -96,7 +96,10 @@ def tie_anew(connection: sqlite3.Connection, salts: bytes, *, copied: bool = Fal
     found = None if copied else tie_of(connection)
     [count] = connection.execute("PRAGMA schema_version").fetchone()
     own = os.urandom(_ID - _COUNT) + count.to_bytes(_COUNT, "big")
-    tie = Tie(salts or bytes(_SALTS), found.own if found else bytes(_ID), own)
+    _store_tie(connection, Tie(salts or bytes(_SALTS), found.own if found else bytes(_ID), own))
+
+
+def _store_tie(connection: sqlite3.Connection, tie: Tie) -> None:
     connection.execute("INSERT OR REPLACE INTO log_tie (id, tie) VALUES (1, ?)", (tie.stored(),))
 
 
@@ -105,6 +108,20 @@ def commit_tie(connection: sqlite3.Connection, salts: bytes) -> None:
     connection.execute("BEGIN IMMEDIATE")
     tie_anew(connection, salts)
     connection.execute("COMMIT")
+
+
+def state_tie(connection: sqlite3.Connection, path: Path, salts: bytes) -> None:
+    """Let a log that states nothing yet state which file it belongs to, in a transaction of its own.
+
+    Nobody knows a log's salts before it began. Where it began with a tie, that one names the log
+    before it and is stated again here: a new one would name a file that was never there, as long as
+    nothing of this log is folded in.
+    """
+    tie, lying = tie_of(connection), lying_in_file(path)
+    if tie is None or lying is None or tie.own == lying.tie:
+        commit_tie(connection, salts)
+    else:
+        _store_tie(connection, Tie(salts, lying.tie, tie.own))
 
 
 def forget_backup(connection: sqlite3.Connection) -> None:
