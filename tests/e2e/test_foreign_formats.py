@@ -221,6 +221,14 @@ def test_scores_find_their_calls_and_bare_numbers_are_no_outcomes(tmp_path: Path
             "value": 1,
             "data_type": "BOOLEAN",
         },
+        {
+            "id": "e",
+            "trace_id": "t3",
+            "observation_id": "o3",
+            "name": "tone",
+            "string_value": "warm",
+            "data_type": "CATEGORICAL",
+        },
     ]
     (tmp_path / "scores.jsonl").write_text(as_lines(scores))
     (tmp_path / "obs.jsonl").write_text(as_lines([langfuse(i) for i in range(4)]))
@@ -235,6 +243,9 @@ def test_scores_find_their_calls_and_bare_numbers_are_no_outcomes(tmp_path: Path
     assert "toxicity" in json.dumps(drift) or drift["verdict"] == "unknown"
     listed = answer(typed("list", "--json", store=store))["dependencies"]
     assert {"outcome", "metrics.toxicity"} <= set(listed[0]["metrics"])
+    assert listed[0]["left_out"] == [
+        "scores in words that say neither yes nor no (1) of scores.jsonl"
+    ]
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "json"])
@@ -269,6 +280,11 @@ def test_annotations_of_phoenix_find_their_spans(tmp_path: Path, form: str) -> N
     )
     [listed] = answer(typed("list", "--json", store=store))["dependencies"]
     assert {"outcome", "metrics.toxicity"} <= set(listed["metrics"])
+    drift = answer(typed("check", "drift", "gpt-4o", "--json", store=store))
+    assert drift["left_out"] == listed["left_out"]
+    assert listed["left_out"] == [
+        f"annotations that are neither right or wrong nor a score (1) of annotations.{form}"
+    ]
     again = answer(typed("ingest", str(path), "--json", store=store))
     assert (again["updated"], again["rejected"]) == (0, [])
 

@@ -127,6 +127,20 @@ def test_a_sample_counts_in_budgets_as_what_it_stands_for(tmp_path: Path) -> Non
     assert "from hours none can be drawn" in refused.stdout
 
 
+def test_a_column_that_is_left_out_is_said_in_the_next_verdicts(tmp_path: Path) -> None:
+    """As of a file whose rows are kept."""
+    file = parquet(tmp_path / "calls.parquet", calls(960) | {"customer": ["ACME"] * 960})
+    store = tmp_path / "s.db"
+    options = (*OPTIONS, "--timezone", "UTC", "--hours-only", "--ignore-unknown")
+    told = typed("ingest", str(file), *options, store=store).stdout
+    assert "calls.parquet: left out: column 'customer'." in told
+    for question in QUESTIONS[0], ("preflight", "--dependency", "search"):
+        told = typed("check", *question, store=store).stdout
+        assert "Left out when it came in: column 'customer' of calls.parquet." in told
+    [kb, search] = json.loads(typed("list", "--json", store=store).stdout)["dependencies"]
+    assert kb["left_out"] == search["left_out"] == ["column 'customer' of calls.parquet"]
+
+
 def test_files_that_share_an_hour_add_up(tmp_path: Path) -> None:
     """Each is known by where it lies; one that has grown takes the place of what it was."""
     columns = calls(100, step_s=60)

@@ -323,11 +323,18 @@ def test_what_is_left_out_is_said_in_the_next_verdicts(
     assert said in told["summary"]
     assert told["left_out"] == ["column 'Kunde' of calls.csv"]
     assert "refused" not in told
-    assert "Refused lately" not in typed("list", store=store).stdout
+    others = {"list": "dependencies", "check preflight --dependency m": "checks"}
+    for question, part in others.items():
+        told = json.loads(typed(*question.split(), "--json", store=store).stdout)
+        assert told["summary"].count(said) == 1, question
+        assert [one["left_out"] for one in told[part]] == [["column 'Kunde' of calls.csv"]]
+        assert "efused" not in json.dumps(told), question
+    assert "column 'Kunde' of calls.csv" in typed("doctor", store=store).stdout
     typed("ingest", str(file), "--map", "segments.customer=Kunde", store=store)
-    told = json.loads(typed(*asked, store=store).stdout)
-    assert "left_out" not in told
-    assert "Left out" not in told["summary"]
+    for question in (*others, "check drift m --until 2026-05-09"):
+        answered = typed(*question.split(), "--json", store=store).stdout
+        assert "left_out" not in answered
+        assert "Left out" not in answered
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
     typed("ingest", "-", "--format", "csv", "--ignore-unknown", store=store)
     assert json.loads(typed(*asked, store=store).stdout)["left_out"] == ["column 'Kunde' of stdin"]

@@ -245,9 +245,7 @@ class DriftReport(Answer):
     immature: Immature | None = None
     ahead: Ahead | None = None
     refused: RefusalCount | None = None
-    left_out: list[str] | None = Field(
-        default=None, description="of its files, by --ignore-unknown, newest first"
-    )
+    left_out: list[str] | None = Field(default=None, description="of its files, newest first")
     detectable_now: Number | None = None
     traffic: list[TargetShare] | None = Field(
         default=None, description="where its calls go now, where that is not itself alone"

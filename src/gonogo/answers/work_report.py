@@ -33,6 +33,7 @@ class PreflightCheck(Part):
     missing: str | None = Field(default=None, description="what to record for a verdict")
     ahead: Ahead | None = None
     refused: RefusalCount | None = None
+    left_out: list[str] | None = Field(default=None, description="of its files, newest first")
     route_target: str | None = None
     plan_tested: str | None = Field(
         default=None, description="when its fallback was last rehearsed, and how that ended"
@@ -101,6 +102,7 @@ class DependencyLine(Part):
     doubtful: str | None = Field(
         default=None, description="whose calls disagree with its golden set"
     )
+    left_out: list[str] | None = Field(default=None, description="of its files, newest first")
 
 
 class DependencyList(Answer):

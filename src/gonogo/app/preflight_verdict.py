@@ -26,7 +26,13 @@ from gonogo.answers import (
 from gonogo.ports.target_health import Assessment
 from gonogo.records import RefusedRows, Verdict, worst_verdict
 from gonogo.text.forms import counted, named, percent
-from gonogo.text.row_notes import ahead_names_note, all_refused_text, refusal_count, refused_text
+from gonogo.text.row_notes import (
+    ahead_names_note,
+    all_refused_text,
+    left_out_of,
+    refusal_count,
+    refused_text,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class PartReport:
         """The reason in the words of the part that decided."""
         routed = f"Routed to {self.target}. " if self.routed_away else ""
         if self.problem is not None:
-            lost = "" if self.refused is None else f" {refused_text(self.refused)}."
+            lost = f" {refused_text(self.refused)}." if self.refused and self.refused.n else ""
             return routed + self.problem + lost
         if not self._found:
             return routed + "Nothing is measured there."
@@ -173,7 +179,8 @@ def _check(part: PartReport) -> PreflightCheck:
         drift_status=part.drift.status if part.drift else None,
         missing=next((r.missing for r in (part.drift, part.trust) if r and r.missing), None),
         ahead=part.ahead,
-        refused=None if part.refused is None else refusal_count(part.refused),
+        refused=refusal_count(part.refused),
+        left_out=left_out_of(part.refused),
         route_target=part.target,
         plan_tested=part.plan_tested,
     )

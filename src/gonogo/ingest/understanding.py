@@ -140,10 +140,11 @@ class Understanding:
             self._columns |= columns
 
     def note_left_out(self, refusals: Refusals) -> None:
-        """Say of each dependency, for later answers, which columns of its file were left out."""
-        if self._columns:
-            what = f"{columns_named(sorted(self._columns), COLUMNS_RECALLED)} of {self._name}"
-            refusals.leave_out(self._dependencies, what)
+        """Say of each dependency, for later answers, which columns of its file were left out, and what its format lost."""
+        left = [f"{what} ({number(self._file.left_out[what])})" for what in sorted(self._file.lost)]
+        left += [columns_named(sorted(self._columns), COLUMNS_RECALLED)] if self._columns else []
+        if left:
+            refusals.leave_out(self._dependencies, f"{'; '.join(left)} of {self._name}")
 
     def lines(self, now_ms: int, read: dict[str, dict[str, None]]) -> list[str]:
         """The three lines.

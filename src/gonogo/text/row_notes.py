@@ -57,14 +57,21 @@ def beside_refused(report: Report, refused: RefusedRows | None, *, now_ms: int) 
     return report.model_copy(
         update={
             "summary": " ".join(told),
-            "refused": refusal_count(refused) if refused.n else None,
-            "left_out": list(refused.left_out[:LEFT_OUT_MAX]) or None,
+            "refused": refusal_count(refused),
+            "left_out": left_out_of(refused),
         }
     )
 
 
-def refusal_count(refused: RefusedRows) -> RefusalCount:
-    """Count refused rows for an answer about their dependency: how many, since when, and why."""
+def left_out_of(refused: RefusedRows | None) -> list[str] | None:
+    """What was left out of a dependency's newest files, for an answer about it; None: nothing."""
+    return None if refused is None else list(refused.left_out[:LEFT_OUT_MAX]) or None
+
+
+def refusal_count(refused: RefusedRows | None) -> RefusalCount | None:
+    """Count refused rows for an answer about their dependency: how many, since when, and why; None: none were."""
+    if refused is None or not refused.n:
+        return None
     return RefusalCount(
         n=refused.n,
         since=rfc3339(refused.since_day * DAY_MS),
@@ -76,19 +83,23 @@ def refusal_count(refused: RefusedRows) -> RefusalCount:
 def refused_names(refused: Sequence[RefusedRows]) -> list[RefusedName]:
     """Refused rows by dependency, as a part of a list."""
     return [
-        RefusedName(dependency=one.dependency or None, **refusal_count(one).model_dump())
+        RefusedName(dependency=one.dependency or None, **count.model_dump())
         for one in refused
+        if (count := refusal_count(one))
     ]
 
 
 def all_refused_text(refused: Sequence[RefusedRows]) -> str:
-    """Say how many rows of which names were refused; empty where none was."""
-    if not refused:
-        return ""
+    """Say how many rows of which names were refused, and what was left out of their files; empty where nothing was."""
     parts = [
-        f"{counted(one.n, 'row')} of {plain(one.dependency, 80) or 'no name'}" for one in refused
+        f"{counted(one.n, 'row')} of {plain(one.dependency, 80) or 'no name'}"
+        for one in refused
+        if one.n
     ]
-    return f" Refused lately and not counted: {named(parts)}."
+    told = f" Refused lately and not counted: {named(parts)}." if parts else ""
+    # A file of many dependencies is told of once.
+    left = list(dict.fromkeys(one.left_out[0] for one in refused if one.left_out))
+    return f"{told} Left out when it came in: {named(left)}." if left else told
 
 
 def corrections_text(calls: int, change_nano_usd: int) -> str:

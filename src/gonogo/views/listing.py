@@ -19,6 +19,7 @@ from gonogo.text.row_notes import (
     age_s,
     ahead_names_note,
     all_refused_text,
+    left_out_of,
     newest_ahead,
     refused_names,
 )
@@ -64,7 +65,11 @@ async def list_dependencies(
     )
     doubtful = {name: doubt.writer for name, doubt in doubts.items()}
     stored = ((each, verdicts.get(each.name, NEVER_ASKED)) for each in page)
-    lines = [_line(each, verdict, now_ms, shadows, doubtful) for each, verdict in stored]
+    left_out = {one.dependency: left_out_of(one) for one in lost}
+    lines = [
+        _line(each, verdict, now_ms, shadows, doubtful, left_out.get(each.name))
+        for each, verdict in stored
+    ]
     ahead = {name: late for name, t in every.items() if (late := newest_ahead(t, now_ms))}
     newest = max((t for t in every.values() if t <= now_ms), default=None)
     standing = {name: verdicts[name] for name in names if name in verdicts}
@@ -113,6 +118,7 @@ def _line(
     now_ms: int,
     shadows: Mapping[str, str],
     doubtful: Mapping[str, str],
+    left_out: list[str] | None = None,
 ) -> DependencyLine:
     newest_first = sorted(dependency.versions, key=lambda v: -v.newest_ts_ms)
     return DependencyLine(
@@ -129,6 +135,7 @@ def _line(
         trust=now.trust,
         shadow_of=shadows.get(dependency.name),
         doubtful=doubtful.get(dependency.name),
+        left_out=left_out,
     )
 
 

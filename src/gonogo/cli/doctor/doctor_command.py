@@ -194,14 +194,18 @@ def _configuration(session: Session) -> Finding:
 
 
 async def _refused(session: Session) -> list[Finding]:
-    """Count rows refused lately on the way in: no other figure includes them."""
-    refused = await session.app.refused_rows()
-    if not refused:
-        return []
-    told = [f"{one.dependency or 'of no dependency'}: {refused_text(one)}" for one in refused]
-    more = len(told) - REFUSED_SHOWN
-    rest = f"; and of {more} more" if more > 0 else ""
-    return [Finding("refused rows", "note", "; ".join(told[:REFUSED_SHOWN]) + rest)]
+    """Count rows refused lately on the way in, and name what was left out: no other figure includes them."""
+    rows = await session.app.refused_rows()
+    refused = [
+        f"{one.dependency or 'of no dependency'}: {refused_text(one)}" for one in rows if one.n
+    ]
+    left = list(dict.fromkeys(what for one in rows for what in one.left_out))
+    found = []
+    for subject, told in (("refused rows", refused), ("left out", left)):
+        more = len(told) - REFUSED_SHOWN
+        rest = f"; and {more} more" if more > 0 else ""
+        found += [Finding(subject, "note", "; ".join(told[:REFUSED_SHOWN]) + rest)] if told else []
+    return found
 
 
 async def _clock(session: Session, store: Finding) -> Finding:

@@ -26,11 +26,15 @@ _QUANTITIES = ("latency_ms", "cost_usd", "input_tokens", "output_tokens")
 
 @dataclass(slots=True)
 class File:
-    """The file that records come from, and what a format remembers from one record to the next."""
+    """The file that records come from, and what a format remembers from one record to the next.
+
+    `lost`: which of `left_out` tells something of calls, so that later answers know less than the file.
+    """
 
     path: str
     memory: dict[str, object] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -42,9 +46,11 @@ class File:
         """The name of the folder that it lies in; "" where none is named."""
         return Path(self.path).parent.name
 
-    def leave_out(self, what: str) -> None:
-        """Count a record of which nothing was made."""
+    def leave_out(self, what: str, *, is_lost: bool = False) -> None:
+        """Count a record of which nothing was made; `is_lost` where it tells something of a call."""
         self.left_out[what] = self.left_out.get(what, 0) + 1
+        if is_lost:
+            self.lost.add(what)
 
 
 @dataclass(frozen=True, slots=True)

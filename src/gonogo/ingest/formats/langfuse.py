@@ -88,9 +88,11 @@ def _scores(record: Record, file: File) -> Iterator[Fields]:
     for entry in _entries(record):
         about = first(entry, "observation_id", "observationId", "trace_id", "traceId")
         if about is None:
-            file.leave_out("scores of sessions or datasets")
-            continue
-        yield {"id": short_id(about), **_said(entry)}
+            file.leave_out("scores of sessions or datasets", is_lost=True)
+        elif said := _said(entry):
+            yield {"id": short_id(about), **said}
+        else:
+            file.leave_out("scores in words that say neither yes nor no", is_lost=True)
 
 
 def _said(entry: Record) -> Fields:

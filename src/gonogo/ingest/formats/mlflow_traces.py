@@ -57,7 +57,7 @@ def _call(span: Record, trace: str, file: File) -> Iterator[Fields]:
     kind = _CALLS.get(str(attributes.get("mlflow.spanType")))
     model = first(attributes, "mlflow.llm.model", "mlflow.chat.model")
     if kind is None or (kind == "model" and model is None):
-        file.leave_out("spans that name no model or tool")
+        file.leave_out("spans that name no model or tool", is_lost=kind is not None)
         return
     usage = json_object(attributes.get("mlflow.chat.tokenUsage"))
     start = number(first(span, "start_time_unix_nano", "start_time"))

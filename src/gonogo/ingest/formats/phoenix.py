@@ -113,7 +113,7 @@ def _annotations(record: Record, file: File) -> Iterator[Fields]:
         elif score is not None:
             fields["metrics"] = {name: score}
         else:
-            file.leave_out("annotations that are neither right or wrong nor a score")
+            file.leave_out("annotations that are neither right or wrong nor a score", is_lost=True)
             continue
         yield fields
 

@@ -71,9 +71,9 @@ class StoredRefusals:
         return int(n)
 
     async def recent(self, now_ms: int) -> list[RefusedRows]:
-        """Count recently refused rows by dependency, most first; '' has those of no dependency."""
+        """Count recently refused rows by dependency, most first, and what was left out; '' has those of no dependency."""
         found = await self._engine.read(_read_all)
-        return [one for one in found if one.n and one.is_recent(now_ms)]
+        return [one for one in found if one.is_recent(now_ms)]
 
     async def of(self, dependency: str, now_ms: int) -> RefusedRows | None:
         """Read one dependency's recently refused rows, with those that have just come; None: none."""
