@@ -141,6 +141,12 @@ def test_lines_that_are_refused_alike_are_told_once(tmp_path: Path) -> None:
             "--map ts=date --map error=error_message --ignore-unknown",
         ),
         (["toxicity", "bot"], [], "--map metrics.toxicity=toxicity --map dependency=bot"),
+        (["Service", "@model"], [], "--map dependency=@model --ignore-unknown"),
+        (["judge_model", "agent_model"], [], "--map dependency=agent_model --ignore-unknown"),
+        (["latency.total_ms"], ["dependency"], "--map latency_ms=latency.total_ms"),
+        (["feedback.tone"], ["dependency"], "--map metrics.tone=feedback.tone"),
+        (["level"], ["dependency"], "--error-when level=error"),
+        (["target"], ["dependency", "prediction"], "--map label=target"),
     ],
 )
 def test_columns_are_recognised_by_what_others_call_them(

@@ -188,47 +188,18 @@ def test_a_report_of_sums_is_no_file_of_calls(tmp_path: Path) -> None:
 def test_scores_find_their_calls_and_bare_numbers_are_no_outcomes(tmp_path: Path) -> None:
     """By observation or trace; a toxicity of 0 must not read as a failed call."""
     store = tmp_path / "gonogo.db"
-    scores: list[dict[str, Any]] = [
-        {
-            "id": "a",
-            "trace_id": "t1",
-            "observation_id": "o1",
-            "name": "ok",
-            "value": 1,
-            "data_type": "BOOLEAN",
-        },
-        {
-            "id": "b",
-            "trace_id": "t2",
-            "observation_id": None,
-            "name": "ok",
-            "value": 0,
-            "data_type": "BOOLEAN",
-        },
-        {
-            "id": "c",
-            "trace_id": "t3",
-            "observation_id": "o3",
-            "name": "toxicity",
-            "value": 0,
-            "data_type": "NUMERIC",
-        },
-        {
-            "id": "d",
-            "trace_id": "t9",
-            "observation_id": "o9",
-            "name": "ok",
-            "value": 1,
-            "data_type": "BOOLEAN",
-        },
-        {
-            "id": "e",
-            "trace_id": "t3",
-            "observation_id": "o3",
-            "name": "tone",
-            "string_value": "warm",
-            "data_type": "CATEGORICAL",
-        },
+    scores: list[dict[str, object]] = [
+        {"id": str(n), "trace_id": f"t{about}", "name": name, "data_type": kind, key: value}
+        | {"observation_id": None if about == 2 else f"o{about}"}
+        for n, (about, name, kind, key, value) in enumerate(
+            [
+                (1, "ok", "BOOLEAN", "value", 1),
+                (2, "ok", "BOOLEAN", "value", 0),
+                (3, "toxicity", "NUMERIC", "value", 0),
+                (9, "ok", "BOOLEAN", "value", 1),
+                (3, "tone", "CATEGORICAL", "string_value", "warm"),
+            ]
+        )
     ]
     (tmp_path / "scores.jsonl").write_text(as_lines(scores))
     (tmp_path / "obs.jsonl").write_text(as_lines([langfuse(i) for i in range(4)]))

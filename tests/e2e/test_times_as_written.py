@@ -10,6 +10,7 @@ import pytest
 from product import lines, typed
 
 from gonogo.answers import rfc3339
+from gonogo.ingest.column_names import suggestion
 from gonogo.ingest.times import epoch_ms
 
 
@@ -54,3 +55,21 @@ def test_a_name_that_several_zones_have_is_refused_unless_the_stated_one_has_it(
     else:
         with pytest.raises(ValueError, match=r"ends in IST.*--timezone"):
             epoch_ms("2026-05-01 10:00 IST", zone)
+
+
+@pytest.mark.parametrize(
+    ("written", "is_asked"),
+    [
+        ("2026-11-20T08:00:00+00:00", False),
+        ("2026-11-20 08:00:00.5-05:00", False),
+        ("2026-11-20T08:00:00Z", False),
+        ("1795161600", False),
+        ("2026-11-20 08:00:00", True),
+        ("20.11.2026 08:00", True),
+        ("46346.25", True),
+    ],
+)
+def test_a_zone_is_asked_for_where_a_time_states_none(written: str, *, is_asked: bool) -> None:
+    """A spreadsheet's day number states none; an offset of +00:00 is one."""
+    offered = suggestion(["time"], ["dependency"], {"time": written}, has_zone=False)
+    assert offered == "--timezone ZONE " * is_asked + "--map ts=time"

@@ -10,7 +10,7 @@ from shlex import quote
 from types import MappingProxyType
 
 from gonogo.border.foreign import number
-from gonogo.ingest.cell_words import outcome_of_word
+from gonogo.ingest.cell_words import outcome_of_word, typed_cell
 
 MAP_ADVICE = (
     "Say which column is what: --map dependency=COLUMN (or --set dependency=NAME), --map ts=COLUMN, "
@@ -28,7 +28,7 @@ NAMES = {
     "outcome": "correct is_correct success succeeded successful ok resolved solved passed pass right good accepted helpful valid "
     "richtig korrekt erfolg erfolgreich bestanden gelost reussi succes correcto exito acierto corretto giusto riuscito correto sucesso juist poprawne poprawny acertou acerto "
     "верно правильно успешно успех 正解 正誤 正否 成否 成功 合否 正确 是否正确 是否成功 正确与否 정답여부 정답_여부 성공 성공여부 성공_여부 صحيح",
-    "latency_ms": "latency duration elapsed took response_time runtime time_taken request_time wall_time generation_time seconds secs ms millis "
+    "latency_ms": "latency duration elapsed took response_time runtime time_taken total_time request_time wall_time generation_time seconds secs ms millis "
     "dauer laufzeit antwortzeit latenz duree latence duracion latencia tiempo_de_respuesta durata latenza duracao duur czas czas_trwania tempo tempo_de_resposta "
     "время_ответа длительность задержка 応答時間 処理時間 所要時間 レイテンシ 耗时 延迟 响应时间 用时 지연시간 지연_시간 응답시간 응답_시간 소요시간",
     "cost_usd": "cost price usd cost_usd total_cost cost_total spend dollars price_usd kosten preis cout prix costo coste precio prezzo custo preco koszt",
@@ -41,7 +41,7 @@ NAMES = {
     "provider": "vendor provider_name anbieter fournisseur proveedor fornitore fornecedor",
     "confidence": "probability prob certainty konfidenz confiance confianza confianca",
     "prediction": "predicted pred predicted_label y_pred vorhersage",
-    "label": "expected truth ground_truth true_label y_true target_label erwartet",
+    "label": "expected truth ground_truth true_label y_true target target_label gold gold_label reference erwartet",
     "input_tokens": "prompt_tokens tokens_prompt tokens_in in_tokens in_tok input_token_count 入力トークン 入力トークン数 输入token 输入token数 입력토큰 입력_토큰",
     "output_tokens": "completion_tokens tokens_completion tokens_out out_tokens out_tok output_token_count 出力トークン 出力トークン数 输出token 输出token数 출력토큰 출력_토큰",
 }
@@ -80,7 +80,7 @@ _TOTALS = frozenset(["total", "n"])
 _GOOD_COUNTS = frozenset(["correct", "passed", "right", "solved", "wrong", "incorrect"])
 _OF_ONE_CALL = frozenset(["id", "item", "latency_ms", "confidence", "prediction", "label", "error"])
 # Taken where no better column is: these hold an answer's text as often.
-_PERHAPS = "feedback user_feedback thumbs thumb vote result ergebnis resultat resultado risultato resultaat verdict judgement judgment результат оценка 結果 判定 評価 结果 评价 결과 평가 النتيجة"
+_PERHAPS = "resolution disposition feedback user_feedback thumbs thumb vote result ergebnis resultat resultado risultato resultaat verdict judgement judgment результат оценка 結果 判定 評価 结果 评价 결과 평가 النتيجة"
 # What became of a call: `success` and 200 are no errors. Where a column tells of errors alone, that is taken.
 _FATES = frozenset(
     [
@@ -91,6 +91,15 @@ _FATES = frozenset(
 )
 # Of an object that is one of these things: `service.name` is a service, `error.type` an error.
 _OF_ITS_OBJECT = frozenset(["name", "id", "value", "total", "amount"])
+# Of what a call ran in: taken for the dependency where no column names a model or a tool.
+_AROUND_NAMES = "service endpoint api function deployment engine dienst сервис サービス 服务 서비스"
+_AROUND = frozenset(_AROUND_NAMES.split())
+# `agent_model`, `chat_bot`; those who grade are no dependency of the calls that they graded.
+_CALLED = re.compile(r"(?<!judge_)(?<!grader_)(?<!eval_)(?<!embedding_)(model|bot|modell)$")
+# Objects and prefixes of scores: `scores.relevance`, `feedback.correctness`.
+_OF_SCORES = frozenset(
+    ["scores", "feedback", "feedback_scores", "evals", "evaluations", "assessments"]
+)
 _OF_AN_ERROR = frozenset(["type", "code", "message", "kind"])
 # Paths into one record, or one object, that are looked at.
 _PATHS_MAX = 50
@@ -100,6 +109,7 @@ _MOMENT = re.compile(r"_(at|date|datetime|timestamp|ts)$")
 # Of OpenAI's form and of those who repeat it: `stop`, `length`, `tool_calls`, and `error` where there is no answer.
 _ENDING = re.compile(r"(native_)?(finish|stop)_reason(_normalized)?")
 _LEVELS = frozenset(["trace", "debug", "info", "warn", "warning", "error"])
+_LEVEL_NAMES = frozenset(["level", "loglevel", "severity"])
 # Days and clocks that stand in columns of their own.
 _DAYS = frozenset(["date", "day", "datum", "fecha", "data", "jour", "giorno", "dia"])
 _CLOCKS = frozenset(["time", "clock", "zeit", "uhrzeit", "hora", "ora", "heure", "tijd", "orario"])
@@ -123,7 +133,11 @@ _SEGMENTS_MAX = 4
 _OF_SEGMENT = re.compile(r"_(id|name|code|key)$")
 _SPACES_OF_A_NAME = 3
 _MOMENTS = _DAYS | _CLOCKS
-_NO_ZONE = re.compile(r"(\d{4}-\d\d-\d\d|.*\d:\d\d(:\d\d)?([.,]\d+)?( ?[AaPp][Mm])?)", re.ASCII)
+# The last: a spreadsheet's day number.
+_NO_ZONE = re.compile(
+    r"(\d{4}-\d\d-\d\d|(?!.*[+-]\d\d:\d\d$).*\d:\d\d(:\d\d)?([.,]\d+)?( ?[AaPp][Mm])?|[2-7]\d{4}([.,]\d+)?)",
+    re.ASCII,
+)
 _FIELD_OF = {name: field for field, names in NAMES.items() for name in (field, *names.split())}
 _MS_OF_UNIT = {
     **dict.fromkeys(("ns", "nanos", "nanoseconds"), "*0.000001"),
@@ -195,7 +209,7 @@ def suggestion(
     """
     filled, options = set(taken), dict[str, str]()
     # What lies in an object comes after what lies beside it, and its number after its name.
-    unknown = sorted(unknown, key=lambda column: ("." in column, column.endswith(".id")))
+    unknown = sorted(unknown, key=lambda c: (_name_of(c) in _AROUND, "." in c, c.endswith(".id")))
     moment = [column for column in ("ts",) if column in values]
     if "ts" not in filled and (moment := _day_and_clock(unknown)):
         filled.add("ts")
@@ -260,8 +274,10 @@ def _as_valued(
     ):
         return "ts", ""
     if field is not None and field.startswith("metrics.") and isinstance(value, str):
-        # A word for right or wrong is no score, but an outcome.
-        return ("outcome" if outcome_of_word(value) is not None else field), ""
+        # A word for right or wrong is no score, but an outcome; any other word is neither.
+        if outcome_of_word(value) is not None:
+            return "outcome", ""
+        return (None if isinstance(typed_cell("number", value), str) else field), ""
     if field == "cost_usd" and (other := other_currency(f"{column} {str(value)[:40]}")):
         return field, f"*USD_PER_{_CODES.get(other, other)}"
     return field, factor
@@ -291,7 +307,9 @@ def _segments(columns: Iterable[str]) -> dict[str, str]:
 def _errors_among_endings(columns: Sequence[str], values: Mapping[str, object]) -> dict[str, str]:
     """The option that takes failures from a column of the reasons why answers ended, or of a log's levels, by it."""
     found = [c for c in columns if _ENDING.fullmatch(_plainly(c.rpartition(".")[2]))]
-    found += [c for c in columns if str(values.get(c)).lower() in _LEVELS]
+    found += [
+        c for c in columns if _ends_as(c, _LEVEL_NAMES) or str(values.get(c)).lower() in _LEVELS
+    ]
     return {column: f"--error-when {quote(f'{column[:60]}=error')}" for column in found[:1]}
 
 
@@ -327,13 +345,10 @@ def counted_calls(columns: Iterable[str]) -> list[str]:
 def _meant(column: str) -> tuple[str | None, str]:
     """The field that a column seems to be, and what its numbers are multiplied by."""
     outer, _, inner = column.rpartition(".")
-    name = _plainly(inner)
-    if outer and name in _OF_ITS_OBJECT | _OF_AN_ERROR:
-        whole = _plainly(outer.rpartition(".")[2])
-        name = whole if name in _OF_ITS_OBJECT or _FIELD_OF.get(whole) == "error" else name
+    name = _name_of(column)
     unit = _UNIT.search(name)
     field = _FIELD_OF.get(name) or (unit and _FIELD_OF.get(name[: unit.start()]))
-    in_scores = outer and _plainly(outer.rpartition(".")[2]) == "scores"
+    in_scores = outer and _plainly(outer.rpartition(".")[2]) in _OF_SCORES
     if field is None and (in_scores or not _OWN_SCORES.isdisjoint([name, *name.split("_")])):
         return f"metrics.{inner}", ""
     written = unit[1] if unit else name
@@ -342,12 +357,26 @@ def _meant(column: str) -> tuple[str | None, str]:
     return field or None, _MS_OF_UNIT.get(written, "") if field == "latency_ms" else ""
 
 
+def _name_of(column: str) -> str:
+    """The last name of a path, plainly; that of its object where it tells which part of one: `latency.total_ms`."""
+    outer, _, inner = column.rpartition(".")
+    name, whole = _plainly(inner), _plainly(outer.rpartition(".")[2])
+    if not outer:
+        return name
+    unit = _UNIT.search(name)
+    if name[: unit.start() if unit else None] in _OF_ITS_OBJECT:
+        return whole + (unit[0] if unit else "")
+    return whole if name in _OF_AN_ERROR and _FIELD_OF.get(whole) == "error" else name
+
+
 def _perhaps_meant(column: str) -> tuple[str | None, str]:
     name = _plainly(column.rpartition(".")[2])
     if name in _FATES:
         return "error", ""
     if _MOMENT.search(name):
         return "ts", ""
+    if _CALLED.search(name):
+        return "dependency", ""
     return "outcome" if name in _PERHAPS.split() else None, ""
 
 

@@ -10,14 +10,13 @@ from itertools import chain
 from typing import NamedTuple
 
 from gonogo.errors import DataError, plain
+from gonogo.ingest.column_names import recognised
 from gonogo.ingest.numbered_lines import LINE_BYTES_MAX, LineText, Row
 from gonogo.records import Rejection
 
 _STATED = re.compile(rb'"?sep=([,;|\t])"?', re.IGNORECASE)
-# In Western countries, where it is not UTF-8.
-SPREADSHEETS_WRITE = "cp1252"
-
-
+# Where it is not UTF-8: in Western countries, and in others.
+_SPREADSHEETS_WRITE = ["cp1252", "cp1250", "cp1251", "gb18030", "cp932", "cp949", "cp1256"]
 # A report's title stands alone in a line that is as wide as the table below it.
 _CELLS_OF_A_TITLE = 2
 
@@ -31,6 +30,7 @@ class _LineSource:
 
     def __init__(self, lines: Iterator[tuple[int, bytes | str]], text: LineText) -> None:
         self._lines, self._text = lines, text
+        self.encoding = _SPREADSHEETS_WRITE[0]
         self._again: deque[tuple[int, bytes | str]] = deque()
         self.taken: list[tuple[int, bytes | str]] = []
         self._bytes = 0
@@ -46,7 +46,7 @@ class _LineSource:
         self._bytes += len(line)
         if self._bytes > LINE_BYTES_MAX:
             raise _BadLineError("is a record of over 1 MiB; is a quote left open?")
-        return self._text.of(line, SPREADSHEETS_WRITE)
+        return self._text.of(line, self.encoding)
 
     def begin(self) -> None:
         """Forget the record that was read."""
@@ -79,10 +79,19 @@ def _stated_delimiter(first: bytes) -> str:
 def _delimiter_of(first: bytes) -> str:
     """A comma, or what spreadsheets write instead where no comma stands in the header."""
     if b"," not in first:
-        for other in (";", "\t"):
+        for other in (";", "\t", "|"):
             if other.encode() in first:
                 return other
     return ";" if first.count(b";") > first.count(b",") else ","
+
+
+def _encoding_of(header: bytes, delimiter: str) -> str:
+    """The encoding of what is not UTF-8: the one in which most columns have names that are known."""
+
+    def known(encoding: str) -> int:
+        return recognised(dict.fromkeys(header.decode(encoding, "replace").split(delimiter), ""))
+
+    return max(_SPREADSHEETS_WRITE, key=known)
 
 
 def read_csv(lines: Iterator[tuple[int, bytes | str]], path: str, text: LineText) -> Table:
@@ -100,6 +109,8 @@ def read_csv(lines: Iterator[tuple[int, bytes | str]], path: str, text: LineText
         first = None
     delimiter = delimiter or _delimiter_of(content)
     feed = _LineSource(lines if first is None else chain([first], lines), text)
+    if not content.isascii():
+        feed.encoding = _encoding_of(content, delimiter)
     try:
         reader = csv.reader(feed, strict=True, delimiter=delimiter)
         header = [name.strip() for name in next(reader, [])]
@@ -135,8 +146,8 @@ def _records(feed: _LineSource, header: list[str], delimiter: str) -> Iterator[R
         number = feed.taken[0][0]
         if len(cells) > len(header) and not any(cells[len(header) :]):
             del cells[len(header) :]
-        if not any(cells):
-            continue  # an empty line, or a row that a spreadsheet holds no cell of
+        if not any(cells) or cells == header:
+            continue  # no cell is filled, or files were joined with their headers
         if len(cells) != len(header):
             yield Rejection(number, "line", f"has {len(cells)} cells, the header {len(header)}")
             continue

@@ -92,7 +92,9 @@ class Understanding:
         self._fields: set[str] = set()
         self._dependencies: Counter[str] = Counter()
         self._versions: dict[str, dict[str, None]] = {}
-        self._times: list[int] = []
+        self._times: dict[
+            str, tuple[int, int]
+        ] = {}  # of the first and last call of each dependency
         self.outcomes = self.errors = 0
         self._metrics: list[str] = []
         self._columns: set[str] = set()
@@ -103,12 +105,7 @@ class Understanding:
 
     def note(self, observations: Sequence[Observation]) -> None:
         """Take a batch in."""
-        self._dependencies.update([one.dependency for one in observations])
-        for one in observations:
-            if one.version is not None:
-                self._versions.setdefault(one.dependency, {})[one.version] = None
-        times = [one.ts_ms for one in observations if not one.ts_assumed] + self._times
-        self._times = [min(times), max(times)] if times else []
+        self._note_names(observations)
         self.outcomes += sum(one.outcome is not None for one in observations)
         self.errors += sum(one.error is not None for one in observations)
         for name, weight in {(one.dependency, one.weight or 1.0) for one in observations}:
@@ -127,6 +124,18 @@ class Understanding:
                 self._fields.update(name for name in FIELDS if _has(one, name))
                 if one.tier and one.tier.casefold() not in SERVICE_TIERS:
                     self._tier = one.tier
+
+    def _note_names(self, observations: Sequence[Observation]) -> None:
+        """Count the calls of each dependency, with its versions and the times of its first and last."""
+        self._dependencies.update([one.dependency for one in observations])
+        for one in observations:
+            if one.version is not None:
+                self._versions.setdefault(one.dependency, {})[one.version] = None
+        for name, ts_ms in [
+            (one.dependency, one.ts_ms) for one in observations if not one.ts_assumed
+        ]:
+            first, last = self._times.get(name, (ts_ms, ts_ms))
+            self._times[name] = min(first, ts_ms), max(last, ts_ms)
 
     def leave_out(self, record: Mapping[str, object], mapping: ColumnMap) -> None:
         """Take in the columns of a record that became nothing, and what has a value."""
@@ -173,7 +182,8 @@ class Understanding:
         if self._versions:
             told += f"; {counted(sum(map(len, self._versions.values())), 'version')}"
         if self._times:
-            first, last = (rfc3339(ts_ms // 1000 * 1000) for ts_ms in self._times)
+            times = [ts_ms // 1000 * 1000 for both in self._times.values() for ts_ms in both]
+            first, last = rfc3339(min(times)), rfc3339(max(times))
             told += f"; {first}" if first == last else f"; {first} to {last}"
         else:
             told += "; without times, so dated now"
@@ -222,14 +232,14 @@ class Understanding:
     def _next(self, now_ms: int, read: dict[str, dict[str, None]]) -> str:
         name = self._dependencies.most_common(1)[0][0]
         quoted = _quoted(name)
-        is_old = bool(self._times) and self._times[1] < now_ms - STALE_MS
+        first, last = self._times.get(name, (now_ms, now_ms))
+        is_old = last < now_ms - STALE_MS
         check = f"gonogo check drift {quoted}"
         if not self.outcomes and not self.errors and self._metrics:
             check += f" --metric {_quoted(self._metrics[0])}"
         elif not self.outcomes:
             # Trust is of now: of what is old it cannot be asked.
             check = f"{check} --metric error" if is_old else f"gonogo check trust {quoted}"
-        first, last = self._times or (now_ms, now_ms)
         if self.outcomes and last - first < BASELINE_MS:
             versions = list(read.get(name, ()))
             if len(versions) > 1:
@@ -241,5 +251,5 @@ class Understanding:
                 )
         if is_old:
             # Of what is that old no verdict about now is given; one as of its last day is.
-            check += f" --until {rfc3339(self._times[1])[:10]}"
+            check += f" --until {rfc3339(last)[:10]}"
         return f"Next: {check}"

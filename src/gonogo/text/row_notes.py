@@ -64,7 +64,7 @@ def beside_refused(report: Report, refused: RefusedRows | None, *, now_ms: int) 
 
 
 def left_out_of(refused: RefusedRows | None) -> list[str] | None:
-    """What was left out of a dependency's newest files, for an answer about it; None: nothing."""
+    """Name what was left out of the newest files of a dependency; None: nothing was."""
     return None if refused is None else list(refused.left_out[:LEFT_OUT_MAX]) or None
 
 

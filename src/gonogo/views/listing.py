@@ -66,10 +66,7 @@ async def list_dependencies(
     doubtful = {name: doubt.writer for name, doubt in doubts.items()}
     stored = ((each, verdicts.get(each.name, NEVER_ASKED)) for each in page)
     left_out = {one.dependency: left_out_of(one) for one in lost}
-    lines = [
-        _line(each, verdict, now_ms, shadows, doubtful, left_out.get(each.name))
-        for each, verdict in stored
-    ]
+    lines = [_line(each, verdict, now_ms, shadows, doubtful, left_out) for each, verdict in stored]
     ahead = {name: late for name, t in every.items() if (late := newest_ahead(t, now_ms))}
     newest = max((t for t in every.values() if t <= now_ms), default=None)
     standing = {name: verdicts[name] for name in names if name in verdicts}
@@ -109,7 +106,7 @@ async def dependency_line(
         advice = "Record observations first, or check the name."
         raise UnknownTarget("dependency", name, names, advice)
     verdicts = await verdicts_now(log, settings, now_ms=now_ms, names=[name])
-    return _line(known, verdicts.get(name, NEVER_ASKED), now_ms, {}, {})
+    return _line(known, verdicts.get(name, NEVER_ASKED), now_ms, {}, {}, {})
 
 
 def _line(
@@ -118,7 +115,7 @@ def _line(
     now_ms: int,
     shadows: Mapping[str, str],
     doubtful: Mapping[str, str],
-    left_out: list[str] | None = None,
+    left_out: Mapping[str, list[str] | None],
 ) -> DependencyLine:
     newest_first = sorted(dependency.versions, key=lambda v: -v.newest_ts_ms)
     return DependencyLine(
@@ -135,7 +132,7 @@ def _line(
         trust=now.trust,
         shadow_of=shadows.get(dependency.name),
         doubtful=doubtful.get(dependency.name),
-        left_out=left_out,
+        left_out=left_out.get(dependency.name),
     )
 
 
