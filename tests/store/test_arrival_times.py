@@ -14,6 +14,8 @@ from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import Settings
 from gonogo.store.engine import Connection
 from gonogo.store.observations.forget import Selection
+from gonogo.store.reads.trust_store import recorded_by
+from gonogo.store.sqlite.connection import FileConnection
 
 pytestmark = pytest.mark.anyio
 
@@ -132,3 +134,32 @@ async def test_what_is_forgotten_leaves_no_times(world: World) -> None:
     await world.day(1, back_ms=30 * HOUR_MS)
     await forget(world.app, "m", Selection(), {})
     assert (await world.rows("arrival_day"), await world.rows("late_arrival")) == (0, 0)
+
+
+@pytest.mark.sqlite
+async def test_what_was_dated_back_is_read_once_however_far(tmp_path: Path) -> None:
+    """The same rows, over ten days and over eighty: the engine takes about as many steps."""
+    steps = []
+    for days in (10, 80):
+        folder = tmp_path / str(days)
+        folder.mkdir()
+        settings = Settings(store=engines.store_of(folder))
+        async with Gonogo(settings, clock=lambda: NOW_MS) as app:
+            apart_ms = days * DAY_MS // 4000
+            calls = [Observation("m", NOW_MS - i * apart_ms, outcome=1.0) for i in range(4000)]
+            await app.record_evidence(calls, writer="agent")
+            await (await app.stores()).db.settled()
+            steps.append(await (await app.stores()).db.read(steps_of_a_writers_part))
+    few, many = steps
+    assert many < 2 * few
+
+
+def steps_of_a_writers_part(connection: Connection) -> int:
+    """How many hundreds of steps reading a writer's part of the last day takes."""
+    assert isinstance(connection, FileConnection)
+    taken: list[None] = []
+    connection.set_progress_handler(lambda: taken.append(None), 100)
+    counts = recorded_by(connection, "m", ["agent"], since_ms=NOW_MS - DAY_MS)
+    connection.set_progress_handler(None, 0)
+    assert counts.n.sum() == 4000
+    return len(taken)

@@ -98,7 +98,8 @@ def late_writers(connection: Connection, dependency: str, *, since_ms: int) -> l
 
 # The counts of `store/observations/cells.py`, by hour and version, from the rows themselves: those of calls
 # since then, and those of earlier hours into which somebody told something since then. Of another writer's call
-# of which they said the outcome alone, that is their part.
+# of which they said the outcome alone, that is their part. The plus keeps `since` from being taken for the end of
+# each late hour's range: from every such hour, all rows until then would be read.
 _RECORDED_BY = """
 SELECT hour, version_id, sum(whole), sum(whole * failed), sum(whole * timed), sum(whole * met),
   sum(labelled), sum(outcome), sum(good), sum(whole * ok), sum(ok * labelled), sum(ok * good)
@@ -123,7 +124,7 @@ FROM (
         SELECT DISTINCT l.hour FROM late_arrival l
         WHERE l.dependency_id = ?1 AND l.writer_id IN ({writers}) AND l.came_hour >= ?2 / {hour}
       ) AS late CROSS JOIN observation p
-      WHERE p.dependency_id = ?1 AND p.ts_ms < ?2
+      WHERE p.dependency_id = ?1 AND +p.ts_ms < ?2
         AND p.ts_ms >= late.hour * CAST({hour} AS BIGINT)
         AND p.ts_ms < (late.hour + 1) * CAST({hour} AS BIGINT)
     ) AS o WHERE o.item_id IS {golden} NULL
