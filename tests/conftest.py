@@ -77,6 +77,12 @@ async def telemetry(open_telemetry: OpenTelemetry) -> Telemetry:
     return await open_telemetry()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than processors: many tests wait for a process, a lock or a deadline."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure() -> None:
     """Every answer of every test is heard."""
     listen()

@@ -216,7 +216,7 @@ def test_more_work_is_never_cheaper_or_likelier(
     anyio.run(live)
 
 
-@LIVED
+@settings(LIVED, max_examples=LIVES or 2)
 @given(
     kinds=kinds,
     seed=seeds,

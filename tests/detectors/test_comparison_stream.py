@@ -39,11 +39,11 @@ def test_evidence_has_mean_one_under_the_null() -> None:
 def test_asking_after_every_hour_keeps_the_promise(rate: float) -> None:
     """Two equal versions, 40 hours, looked at every eight hours: evidence of 100 stays below 1 %.
 
-    200 pairs of streams: three standard errors above 1 % is 3.1 %.
+    100 pairs of streams: three standard errors above 1 % is 4 %.
     """
     rng = np.random.default_rng(7)
     alarms = 0
-    for _ in range(200):
+    for _ in range(100):
         n = rng.poisson(20, (2, 40))
         bad = rng.binomial(n, rate)
         looks = (
@@ -51,7 +51,7 @@ def test_asking_after_every_hour_keeps_the_promise(rate: float) -> None:
             for k in range(8, 41, 8)
         )
         alarms += max(looks) >= math.log(100)
-    assert alarms / 200 <= 0.031
+    assert alarms / 100 <= 0.04
 
 
 def test_a_worse_version_is_found_on_its_side() -> None:

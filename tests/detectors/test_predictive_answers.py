@@ -23,9 +23,9 @@ RULE = RateRule(needed=1e5)
 
 @pytest.mark.parametrize(("before", "after"), [(0.06, 0.11), (0.06, 0.5), (0.3, 0.2)])
 def test_the_interval_after_an_alarm_covers_and_is_narrow(before: float, after: float) -> None:
-    """Forty streams at their alarms and a day on: it covers, excludes 0, and is no wider than needed."""
+    """Twenty-four streams at their alarms and a day on: it covers, excludes 0, and is no wider than needed."""
     covered, widths = {0: 0, 24: 0}, {0: list[float](), 24: list[float]()}
-    for seed in range(40):
+    for seed in range(24):
         rng = np.random.default_rng((30, seed))
         n = np.full(1000, 12)  # 300 a day or about
         bad = rng.binomial(n, np.repeat([before, after], [500, 500]))
@@ -40,7 +40,7 @@ def test_the_interval_after_an_alarm_covers_and_is_narrow(before: float, after: 
             variance = before * (1 - before) / (12 * 500) + after * (1 - after) / (12 * since)
             textbook = 2 * 1.96 * math.sqrt(variance)
             widths[later].append((found.change_high - found.change_low) / textbook)
-    assert min(covered.values()) >= 34  # three standard errors below .95
+    assert min(covered.values()) >= 19  # three standard errors below .95
     assert float(np.median(widths[0])) <= 2
     assert float(np.median(widths[24])) <= 1.5
 

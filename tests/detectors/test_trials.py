@@ -26,10 +26,10 @@ def crossed(rng: np.random.Generator, rate: float, hours: int, a_hour: int = 5) 
 
 
 def test_an_ill_rate_is_hardly_ever_called_well_however_often_one_looks() -> None:
-    """At the nearest rate that counts as ill: promised 5 % over all trials, 400 runs of 300 hours."""
+    """At the nearest rate that counts as ill: promised 5 % over all trials, 200 runs of 300 hours."""
     rng = np.random.default_rng(7)
-    share = np.mean([crossed(rng, ILL, 300) for _ in range(400)])
-    assert share <= TRUST_ILL + 3 * math.sqrt(TRUST_ILL * (1 - TRUST_ILL) / 400)
+    share = np.mean([crossed(rng, ILL, 300) for _ in range(200)])
+    assert share <= TRUST_ILL + 3 * math.sqrt(TRUST_ILL * (1 - TRUST_ILL) / 200)
 
 
 def test_a_rate_that_is_well_is_found_so_and_seldom_doubted() -> None:

@@ -141,7 +141,7 @@ async def test_dating_them_back_does_not_make_them_others_words(
     What it recorded before that, and what others date back, counts.
     """
     await day.said("otlp", "b", 900, good=0.3, days=(2.0, 70.0), item=item)
-    await day.said("agent", "b", 20_000, days=(0.9, oldest), item=item)
+    await day.said("agent", "b", 6000, days=(0.9, oldest), item=item)
     assert not health(await day.plan())[0]
     # None of them is of the last day then, whose times began .9 of a day back.
     day.clock[0] += 5 * HOUR_MS
@@ -266,7 +266,7 @@ async def test_a_fall_that_others_saw_is_not_hidden_by_the_askers_calls(day: Day
     await day.said("otlp", "b", 2000, good=0.9, days=(0.05, 3.0), at_once=True)
     assert "drift no_go" in health(await day.plan())[1]
     for days in ((0.0, 0.9), (0.9, 3.0)):
-        await day.said("agent", "b", 20_000, days=days, at_once=True)
+        await day.said("agent", "b", 8000, days=days, at_once=True)
     async with Gonogo(day.settings, clock=lambda: START_MS, actor="otlp") as other:
         assert (await other.check_model_drift("b")).verdict != "no_go"
     passed, why = health(await day.plan())
@@ -276,7 +276,7 @@ async def test_a_fall_that_others_saw_is_not_hidden_by_the_askers_calls(day: Day
 
 async def test_what_the_asker_says_against_the_primary_makes_no_target_better(day: Day) -> None:
     """It praises nothing: it blames what serves, and a person decides all the same."""
-    await day.said("otlp", "a", 60_000, good=0.97, days=(0.0, 10.0))
+    await day.said("otlp", "a", 20_000, good=0.97, days=(0.0, 10.0))
     await day.said("otlp", "b", 900, good=0.9, days=(0.0, 10.0))
     for _ in range(2):
         plan = await day.plan()

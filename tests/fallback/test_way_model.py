@@ -31,8 +31,9 @@ TURNS = st.sampled_from(["n", "x", "m", "m", "x", "undo"])
 # What calls are recorded of: the dependency and its version. `n` is the rung that both `m` and `x` have.
 ENDS = {"m": ("m", "v1"), "m@v2": ("m", "v2"), "n": ("n", None), "x": ("x", None)}
 CALLS_AN_HOUR = 12
-# Of ten seconds each and more; `make torture` lives a hundred, of its own choice.
-LIVES = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "5"))
+HOURS_A_BATCH = 6
+# Of some four seconds each; `make torture` lives a hundred, of its own choice.
+LIVES = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "8"))
 
 
 class WayMachine(Machine):
@@ -81,9 +82,11 @@ class WayMachine(Machine):
         """Hours with calls of each end, as its health is; those of the candidate where it is on trial."""
         ends = [end for end in ENDS if end != "m@v2" or end in self.traffic["m"].shares]
         ends = ends if self.made else [*ends, "m@v2"]  # a smoke test of the candidate
-        for _ in range(hours):
-            rows = [self._call(end, at) for end in ends for at in range(CALLS_AN_HOUR)]
-            self.now += HOUR_MS
+        for first in range(0, hours, HOURS_A_BATCH):
+            rows = []
+            for _ in range(min(HOURS_A_BATCH, hours - first)):
+                rows += [self._call(end, at) for end in ends for at in range(CALLS_AN_HOUR)]
+                self.now += HOUR_MS
             assert not self.do(self.serving.record_observations(rows)).rejected
         called = {end for end in ends if self.health[end] == "dead"}
         self.dead = called | (self.dead - set(ends))
@@ -231,7 +234,7 @@ class WayMachine(Machine):
             raise AssertionError("a dead candidate is left in place")
 
     def _candidate_on_trial(self) -> bool:
-        self.judge()
+        self._follow()
         kept = self.traffic["m"]
         return kept.promoted is None and "m@v2" in kept.shares
 
@@ -288,10 +291,7 @@ class WayMachine(Machine):
         for name in self.traffic:
             for app in (self.agent, self.serving):
                 self.do(app.get_route(name))  # a question about a route is an occasion for a step
-        for entry in self._new_entries():
-            if entry.summary.startswith("Begun"):
-                self.traffic[entry.dependency or ""].takes(entry, self.dead)
-        assert circle(self.traffic) is None
+        self._follow()
         routes = self.do(self.do(self.agent.stores()).routes.routes())
         for route in routes:
             kept = self.traffic[route.dependency]
@@ -300,6 +300,12 @@ class WayMachine(Machine):
             is_held = self.now < kept.held_until_ms
             assert (route.holder(self.now) is not None) == is_held
             COUNTED.note(route.dependency, told, kept.policy, is_held, route.home)
+
+    def _follow(self) -> None:
+        for entry in self._new_entries():
+            if entry.summary.startswith("Begun"):
+                self.traffic[entry.dependency or ""].takes(entry, self.dead)
+        assert circle(self.traffic) is None
 
     def _new_entries(self) -> Sequence[Decision]:
         entries = self.do(self.serving.decisions(limit=200))

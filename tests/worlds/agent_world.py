@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from gonogo.answers import rfc3339
 from gonogo.app import Gonogo
@@ -17,6 +19,7 @@ DAYS = 42
 BATCH = 1_000
 
 Row = dict[str, object]
+_MADE: list[TemporaryDirectory[str]] = []
 
 
 def settings(folder: Path) -> Settings:
@@ -76,7 +79,18 @@ def failing(name: str, a_day: int, *, since_days: float) -> Iterator[Row]:
 
 
 async def lived_in(folder: Path) -> Gonogo:
-    """An agent's application with that history, at noon of the last day; others recorded it."""
+    """An agent's application with that history, at noon of the last day; others recorded it.
+
+    A process makes the history once, and each test has a copy.
+    """
+    if not _MADE:
+        _MADE.append(TemporaryDirectory(prefix="gonogo-shop-"))
+        await _record(Path(_MADE[0].name))
+    shutil.copytree(_MADE[0].name, folder, dirs_exist_ok=True)
+    return Gonogo(settings(folder), clock=lambda: NOW_MS)
+
+
+async def _record(folder: Path) -> None:
     rows = [
         *calls("sentiment-v3", 60, lambda ago: 0.94 if ago > 20 else 0.94 - 0.2 * (1 - ago / 20)),
         *calls("sentiment-v2", 40, lambda _: 0.93),
@@ -90,4 +104,3 @@ async def lived_in(folder: Path) -> Gonogo:
             batch: list[Mapping[str, object]] = list(rows[start : start + BATCH])
             stored = await traffic.record_observations(batch)
             assert stored.accepted == len(batch)
-    return Gonogo(settings(folder), clock=lambda: NOW_MS)

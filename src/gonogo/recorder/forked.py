@@ -48,7 +48,8 @@ class ForkedChildren:
 
     def before_fork(self) -> None:
         """Choose the place of the child that is about to be; none where all are taken."""
-        free = (place for place in range(CHILDREN_MAX) if not self._cells[place * _FIELDS])
+        places = range(len(self._cells) // _FIELDS)
+        free = (place for place in places if not self._cells[place * _FIELDS])
         self._next = next(free, None)
         if self._next is not None:
             self._cells[self._next * _FIELDS] = _TAKEN
@@ -60,7 +61,7 @@ class ForkedChildren:
     def take_lost(self) -> LostInChildren | None:
         """Take over what ended children left behind since the last call; None: nothing."""
         lost, newest = 0, 0
-        for at in range(0, CHILDREN_MAX * _FIELDS, _FIELDS):
+        for at in range(0, len(self._cells), _FIELDS):
             pid = self._cells[at]
             if pid not in (0, _TAKEN) and _has_ended(pid):
                 left = self._cells[at + 1] + self._cells[at + 2]
