@@ -76,7 +76,7 @@ def peers(url: str) -> tuple[Webhook, MlflowAlias]:
 
 def _drip(handler: Hostile) -> None:
     handler.send(200, length=1000)
-    for _ in range(200):
+    for _ in range(1200):
         handler.wfile.write(b" ")
         handler.wfile.flush()
         handler.connection.settimeout(0.05)
@@ -100,7 +100,7 @@ async def test_who_drips_is_given_up_in_time(peer: Heard, monkeypatch: pytest.Mo
         assert (await actuator.read("m")).status == "unknown"
         assert (await actuator.apply(ROUTE, expected_version="absent")).status == "unknown"
     assert (await post(peer.url, b"{}")).status == "unknown"
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30  # each of five would take a minute
 
 
 async def test_who_sends_without_end_is_read_to_a_limit(peer: Heard) -> None:

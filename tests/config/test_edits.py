@@ -180,7 +180,7 @@ async def test_a_recorder_prices_its_next_calls_by_an_edited_price(tmp_path: Pat
         for priced in ("", price):
             edit(tmp_path, TEAM + priced)
             recorder.record("mine", input_tokens=1_000_000, output_tokens=0, budget="team")
-            assert recorder.flush(20)
+            assert recorder.flush(60)
     async with Gonogo(load_settings(str(config), store, {})) as app:
         costs = await (await app.stores()).telemetry.newest_costs("mine")
     assert costs.cost_micro_usd.tolist() == [-1, 500_000]

@@ -87,7 +87,7 @@ class Served:
             cast("IO[bytes]", self.process.stdin).close()
         else:
             self.process.send_signal(how)
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             cast("IO[bytes]", pipe).close()
 

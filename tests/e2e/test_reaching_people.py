@@ -50,7 +50,7 @@ def _world(folder: Path, ahangs: Receiver, ops: Receiver) -> tuple[Path, dict[st
 
 def test_one_receiver_that_hangs_delays_nobody(tmp_path: Path) -> None:
     """The plan that waits and the budget that is gone come at once, with link and command."""
-    both = Event()
+    hangs, both = Event(), Event()
     heard: list[dict[str, object]] = []
 
     def judge(headers: object, body: bytes) -> tuple[int, str]:
@@ -59,8 +59,12 @@ def test_one_receiver_that_hangs_delays_nobody(tmp_path: Path) -> None:
             both.set()
         return webhook(headers, body)  # type: ignore[arg-type]
 
-    with receiver(webhook) as ahangs, receiver(judge) as ops:
-        ahangs.hangs_s = 30
+    def hang(headers: object, body: bytes) -> tuple[int, str]:
+        hangs.set()
+        return webhook(headers, body)  # type: ignore[arg-type]
+
+    with receiver(hang) as ahangs, receiver(judge) as ops:
+        ahangs.hangs_s = 60
         store, environ = _world(tmp_path, ahangs, ops)
         told = typed("fallback", "m", "--reason", "it fell", "--json", store=store, environ=environ)
         plan_id = answer(told)["plan_id"]
@@ -71,7 +75,8 @@ def test_one_receiver_that_hangs_delays_nobody(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            # Well within the ten seconds after which the other one is given up.
+            assert hangs.wait(60)
+            # Well within the ten seconds after which that one is given up.
             in_time = both.wait(8)
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=30)

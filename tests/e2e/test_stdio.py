@@ -97,7 +97,7 @@ def test_standard_output_carries_the_protocol_alone(tmp_path: Path) -> None:
             by_id[reply.get("id")] = reply
         process.stdin.close()
         rest = process.stdout.read()
-        assert (process.wait(timeout=20), rest) == (0, "")
+        assert (process.wait(timeout=60), rest) == (0, "")
     assert "error" in by_id[2]
     assert by_id[3]["result"]["isError"] is True
     assert "not a gonogo store" in by_id[3]["result"]["content"][0]["text"]
@@ -338,7 +338,7 @@ def test_a_signal_ends_the_server_at_once(tmp_path: Path, number: signal.Signals
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["id"] == 1
         process.send_signal(number)
-        assert process.wait(timeout=20) == 128 + number
+        assert process.wait(timeout=60) == 128 + number
         assert process.stderr.read() == ""
 
 

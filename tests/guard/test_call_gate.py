@@ -51,11 +51,11 @@ async def test_a_call_holds_while_it_runs_and_settles_at_what_it_cost(
     with gate.call("model", kind="model") as call:
         assert await money(tmp_path) == (0.0, 0.1)
         call.set(cost_usd=0.25)
-    assert gate.flush(20)
+    assert gate.flush(60)
     assert await money(tmp_path) == (0.25, 0.0)
     async with gate.call("model"):
         assert await money(tmp_path) == (0.25, 0.1)
-    assert gate.flush(20)
+    assert gate.flush(60)
     assert await money(tmp_path) == (0.35, 0.0)
 
 
@@ -68,7 +68,7 @@ async def test_tokens_without_a_price_cost_what_was_declared_and_the_budget_ends
             call.set(input_tokens=300, output_tokens=20)
     with pytest.raises(CallRefusedError, match="remaining budget"), gate.call("model"):
         pass
-    assert gate.flush(20)
+    assert gate.flush(60)
     assert await money(tmp_path) == (1.0, 0.0)
 
 
@@ -85,7 +85,7 @@ async def test_calls_that_fail_do_not_open_the_gate(gate: CallGate, tmp_path: Pa
         with suppress(CallRefusedError), gate.call("model", kind="model"):
             went_on += 1
     assert went_on <= 10
-    assert gate.flush(20)
+    assert gate.flush(60)
     spent, held = await money(tmp_path)
     assert spent == pytest.approx(went_on / 10)
     assert held == 0
@@ -97,7 +97,7 @@ async def test_tokens_with_a_price_cost_it(gate: CallGate, tmp_path: Path) -> No
     (tmp_path / "gonogo.toml").write_text(TOML + prices)
     with gate.call("model", kind="model") as call:
         call.set(input_tokens=30, output_tokens=20)
-    assert gate.flush(20)
+    assert gate.flush(60)
     assert await money(tmp_path) == (0.05, 0.0)
 
 
@@ -117,7 +117,7 @@ async def test_what_raises_or_is_cancelled_holds_nothing_any_more(
 
     with pytest.raises(ZeroDivisionError):
         fails()
-    assert gate.flush(20)
+    assert gate.flush(60)
     running = asyncio.Event()
     task = asyncio.create_task(hangs())
     await running.wait()
@@ -128,7 +128,7 @@ async def test_what_raises_or_is_cancelled_holds_nothing_any_more(
     with suppress(OSError), gate.call("model") as call:
         call.set(cost_usd=0.05)
         raise OSError
-    assert gate.flush(20)
+    assert gate.flush(60)
     assert await money(tmp_path) == (0.05, 0.0)
 
 
@@ -155,7 +155,7 @@ async def test_a_stream_is_one_call_from_its_first_value_to_its_end(
     assert await anext(early) == 1
     await early.aclose()
     assert [value async for value in stream_async()] == [1, 2]
-    assert gate.flush(20)
+    assert gate.flush(60)
     spent, held = await money(tmp_path)
     assert spent == pytest.approx(0.3)
     assert held == 0
@@ -170,7 +170,7 @@ async def test_no_call_goes_past_a_spent_budget(gate: CallGate, tmp_path: Path) 
         ran.append(n)
 
     done = await asyncio.gather(*(work(n) for n in range(40)), return_exceptions=True)
-    assert gate.flush(20)
+    assert gate.flush(60)
     refused = [error for error in done if isinstance(error, CallRefusedError)]
     assert len(ran) + len(refused) == 40
     assert 5 <= len(ran) <= 10
@@ -199,7 +199,7 @@ async def test_open_or_closed_where_nothing_can_be_asked(
             else:
                 with gate.call("model"):
                     pass
-        assert gate.flush(20)
+        assert gate.flush(60)
     assert caplog.text.count("the call goes on") == 1
 
 
@@ -215,6 +215,6 @@ async def test_the_example_in_the_documentation_runs(
     exec(compile(example, PAGE.name, "exec"), names)  # noqa: S102 - our own page
     gate = names["gate"]
     assert isinstance(gate, CallGate)
-    assert gate.flush(20)
+    assert gate.flush(60)
     assert capsys.readouterr().out == "what a call returns passes through unchanged\n"
     assert await money(tmp_path) == (0.024, 0.0)

@@ -214,7 +214,7 @@ async def test_none_of_many_hostile_endpoints_stops_the_others(
             every_one_twice.set()
 
     async with Gonogo(Settings(store=str(tmp_path / "gonogo.db"))) as app:
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lambda: keep_probing(app, probes, draw=lambda: 0.1, told=hear))
                 await every_one_twice.wait()
@@ -253,14 +253,14 @@ def test_the_commands_that_stay_probe_on_schedule(
             assert "probe" in said
             assert wait_until_asked(chat)
         process.send_signal(signal.SIGTERM)
-        _, complaints = process.communicate(timeout=30)
+        _, complaints = process.communicate(timeout=60)
     assert complaints == ""
     assert process.returncode == 0
 
 
 def wait_until_asked(chat: Loopback) -> bool:
-    """Whether the stub is asked within twenty seconds."""
-    for _ in range(400):
+    """Whether the stub is asked within a minute."""
+    for _ in range(1200):
         if chat.asked or chat.ended.wait(0.05):
             break
     return chat.asked > 0

@@ -128,7 +128,7 @@ def test_an_object_that_raises_costs_its_own_row_at_most(
     for n in range(10):
         recorder.record("beside", id=f"call-{n}")
     recorder.record("beside", **bad)
-    assert recorder.flush(20)
+    assert recorder.flush(60)
     delivered = recorder.close()
     assert delivered is not None
     assert (delivered.stored, delivered.refused, delivered.dropped) == (stored, 11 - stored, 0)
@@ -154,7 +154,7 @@ def test_a_child_of_multiprocessing_writes_what_it_queued(tmp_path: Path, method
     store = str(tmp_path / "gonogo.db")
     recorder = Recorder(store)
     recorder.record("child", outcome=1)
-    assert recorder.flush(20)
+    assert recorder.flush(60)
     children = [context.Process(target=in_a_child, args=(store,))]
     if method == "fork":
         children.append(context.Process(target=inherited, args=(recorder,)))

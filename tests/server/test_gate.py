@@ -35,7 +35,7 @@ async def asking(app: Gonogo, access: Access) -> AsyncIterator[httpx.AsyncClient
     """A client of an application in this process, behind its gate."""
     gate = behind_gate({"act": serve_surface(app)}, access)
     transport = httpx.ASGITransport(gate)
-    async with app, httpx.AsyncClient(transport=transport, base_url=BASE, timeout=20) as client:
+    async with app, httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60) as client:
         yield client
 
 
@@ -107,7 +107,7 @@ async def test_sessions_without_end_give_way_oldest_idle_first(
     monkeypatch.setattr(streamable_http, "SESSIONS_MAX", 3)
     gate = http_app(Settings(store=str(tmp_path / "gonogo.db")), HERE)
     accepts = {"Accept": "application/json, text/event-stream"}
-    async with serving(gate, "on") as port, httpx.AsyncClient(timeout=20) as client:
+    async with serving(gate, "on") as port, httpx.AsyncClient(timeout=60) as client:
         url = f"http://127.0.0.1:{port}/mcp"
         opened = []
         for number in range(5):

@@ -26,7 +26,7 @@ OBSERVED = [{"dependency": "weekly report", "outcome": i % 2, "id": str(i)} for 
 
 async def heard(events: Subscription) -> str:
     """The address in the next event."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         return str((await anext(events)).uri)  # type: ignore[union-attr] # only resources are asked for
 
 
@@ -58,7 +58,7 @@ async def test_a_store_that_is_not_written_tells_nothing(tmp_path: Path) -> None
             await anext(changes)
             for item in OBSERVED[:3]:
                 await app.record_observations([item])
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await anext(changes)
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -149,11 +150,14 @@ async def test_what_nobody_waits_for_is_written_together_and_soon(tmp_path: Path
         _add(19)(connection)
         loop.call_soon_threadsafe(done.set)
 
+    go_on = threading.Event()  # else the writer may be done with one before the next is submitted
+    assert database.submit(lambda _: go_on.wait(60))
     for i in range(19):
         assert database.submit(_add(i))
         await asyncio.sleep(0)
     assert database.submit(last)
-    await asyncio.wait_for(done.wait(), 10)
+    go_on.set()
+    await asyncio.wait_for(done.wait(), 60)
     await database.close()
     assert writer._commits - commits <= 3
 

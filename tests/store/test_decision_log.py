@@ -84,7 +84,7 @@ async def test_a_note_is_found_before_and_after_it_is_written(db: Database) -> N
     await engines.telemetry_of(db, Settings(store="")).record([Observation("m", NOW)], NOW)
     await log.decisions()  # a reader is open
     writer_may_go_on = threading.Event()
-    db.submit(lambda _: writer_may_go_on.wait(10))
+    db.submit(lambda _: writer_may_go_on.wait(60))
     says = PartVerdict("drift", "go", NOW + 1, NOW)
     assert log.note(entry, says)
     assert await log.decision(entry.id) == entry
@@ -111,7 +111,7 @@ async def test_lists_hold_what_this_process_noted_just_now(
 
     def hold(_: object) -> None:
         held.set()
-        let_go.wait(10)
+        let_go.wait(60)
 
     db.submit(hold)
     await anyio.to_thread.run_sync(held.wait)

@@ -138,7 +138,7 @@ async def test_whoever_is_no_recorder_is_refused_on_every_way_in(tmp_path: Path)
         assert "came by agent" in answer.rejected[0].problem
     recorder = Recorder(settings.store, config=str(tmp_path / "gonogo.toml"))
     recorder.record("triage", outcome=1.0)
-    delivery = recorder.close(20)
+    delivery = recorder.close(60)
     assert (delivery.stored, delivery.refused) == (0, 1)
 
 

@@ -36,7 +36,7 @@ async def test_a_duty_that_fails_is_tried_again_and_stops_no_other(
             both.set()
 
     app = Gonogo(Settings(store="unused"))
-    with caplog.at_level(logging.WARNING), anyio.fail_after(10):
+    with caplog.at_level(logging.WARNING), anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(keep_all, [Duty("weak", weak, 0.0), Duty("strong", strong, 0.0)], app)
             await both.wait()
@@ -78,7 +78,7 @@ async def test_of_two_watchers_one_does_a_duty_and_the_other_takes_over(
     settings = Settings(store=str(tmp_path / "store.db"))
     scopes = {name: anyio.CancelScope() for name in turned}
     async with Gonogo(settings) as one, Gonogo(settings) as two:
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
                 for app, name in ((one, "a"), (two, "b")):
                     tasks.start_soon(watch, app, name, scopes[name])
