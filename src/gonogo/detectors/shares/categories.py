@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonogo.detectors.arrays import Floats, check_positive
-from gonogo.detectors.log_space import log_gamma
+from gonogo.detectors.log_space import accumulate_starts, log_gamma
 from gonogo.detectors.rate.recovery import SHARE_OF_NEEDED
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
@@ -27,6 +27,8 @@ _PRIOR = 0.5
 _RECENT = 14
 _EVERY = 7
 _STARTS_MAX = _RECENT + 52
+# Batches that are looked at together: more cost memory, and are for nothing after an alarm.
+_BLOCK = 32
 NEW = "(new)"
 _TRIM_STEPS_MIN = 3
 # Days' worth of "days do not differ" that a short baseline starts from.
@@ -107,13 +109,21 @@ def watch_categories(
     merged = np.column_stack((table[:, known], table[:, ~known].sum(axis=1)))
     kept = [name for name, here in zip(names, known.tolist(), strict=True) if here]
     first = merged[:baseline].sum(axis=0)
-    run = _Run(first / dispersion + _PRIOR, needed, dispersion)
-    seen = [run.see(row) for row in merged[baseline:]]
-    evidence = np.array([nats for nats, _ in seen], dtype=np.float64)
-    latched = np.array([held for _, held in seen], dtype=np.bool_)
-    shares = _shares([*kept, NEW], first, run.recent)
+    rows = merged[baseline:]
+    full = np.flatnonzero(rows.any(axis=1))  # a batch without values changes nothing
+    found = _follow(
+        rows[full], first / dispersion + _PRIOR, needed=math.log(needed), dispersion=dispersion
+    )
+    newest = np.searchsorted(full, np.arange(len(rows)), side="right")
+    began = int(np.append(full, len(rows))[found.began]) if found.began else 0
+    recent = rows[began:].sum(axis=0)
     return CategoryWatch(
-        evidence, math.log(needed), latched, shares, run.began, float(run.recent.sum())
+        np.append(-math.inf, found.evidence)[newest],
+        math.log(needed),
+        np.append(False, found.latched)[newest],
+        _shares([*kept, NEW], first, recent),
+        began,
+        float(recent.sum()),
     )
 
 
@@ -166,101 +176,112 @@ def _checked(counts: ArrayLike, names: Sequence[str]) -> Floats:
     return table
 
 
-class _Run:
-    """One pass over batches, K starts and C categories.
+@dataclass(slots=True, eq=False)
+class _Course:
+    """After each batch the evidence, nats, and whether an alarm stands; the present period began with `began`."""
 
-    `null`: learned counts, shape (C,). Of each start: `age` is its batch, `size` the values of that
-    batch, `law` what was learned before it and `since` what has come from it on, shapes (K,) and
-    (K, C). While `latched`, `step` (C,) is what a value of each category says for the old shares.
-    `recent`: values of the present period, shape (C,), which began with batch `began`.
+    evidence: Floats
+    latched: NDArray[np.bool_]
+    began: int = 0
+
+
+def _follow(rows: Floats, null: Floats, *, needed: float, dispersion: float) -> _Course:
+    """Look for a change and, from an alarm on, for the old shares, in turns while there are batches.
+
+    Args:
+        rows: Counts of each batch and category, shape (batches, C), no batch empty.
+        null: What was learned before, shape (C,).
+        needed: Nats of evidence at which to alarm.
+        dispersion: Values that carry one independent value's information.
     """
-
-    def __init__(self, null: Floats, needed: float, dispersion: float) -> None:
-        self._needed, self._dispersion = math.log(needed), dispersion
-        self._null, self.recent = null, np.zeros(len(null))
-        self._batches, self.began, self._latched = 0, 0, False
-        self._evidence, self._back, self._step = -math.inf, -math.inf, np.zeros(len(null))
-        self._age, self._size = np.zeros(0), np.zeros(0)
-        self._law, self._since = np.zeros((0, len(null))), np.zeros((0, len(null)))
-        self._laws = np.zeros((0, len(_STRENGTHS) + 1, len(null) + 1))
-        self._terms = np.zeros((0, len(_STRENGTHS) + 1))
-
-    def see(self, row: Floats) -> tuple[float, bool]:
-        """Take one batch in: the evidence after it, and whether shares have moved."""
-        if self._latched:
-            self._recover(row)
-        else:
-            self._search(row)
-        self._batches += 1
-        return self._evidence, self._latched
-
-    def _search(self, row: Floats) -> None:
-        worth, self.recent = row / self._dispersion, self.recent + row
-        if not row.any():
-            return
-        self._start(float(row.sum()))
-        self._since += worth
-        counted = np.column_stack((self._since, self._since.sum(axis=1)))[:, None, :]
-        # The new start's term beside the likelihoods: one call for both costs a seventh less.
-        nats = _constant_nats(np.concatenate((self._laws + counted, self._laws[-1:])))
-        self._terms[-1] = nats[-1]
-        each = nats[:-1] - self._terms
-        bets = np.logaddexp.reduce(each[:, 1:], axis=1) - math.log(len(_STRENGTHS))
-        gain = bets - each[:, 0] + np.log(self._size)
-        self._evidence = float(np.logaddexp.reduce(gain))
-        if self._evidence >= self._needed:
-            self._alarm(int(np.argmax(gain)))
-        else:
-            self._null = self._null + worth
-
-    def _start(self, size: float) -> None:
-        """Let candidates start with this batch; give up the old ones but for some."""
-        self._age = np.append(self._age, float(self._batches))
-        self._size = np.append(self._size, size)
-        self._law = np.vstack((self._law, self._null))
-        self._since = np.vstack((self._since, np.zeros(len(self._null))))
-        self._laws = np.concatenate((self._laws, _laws_of(self._null[None, :])))
-        self._terms = np.concatenate((self._terms, np.zeros((1, len(_STRENGTHS) + 1))))
-        kept = (self._age > self._batches - _RECENT) | (self._age % _EVERY == 0)
-        self._keep(np.flatnonzero(kept)[-_STARTS_MAX:])
-
-    def _keep(self, kept: NDArray[np.intp]) -> None:
-        self._age, self._size = self._age[kept], self._size[kept]
-        self._law, self._since = self._law[kept], self._since[kept]
-        self._laws, self._terms = self._laws[kept], self._terms[kept]
-
-    def _alarm(self, start: int) -> None:
-        self._latched, self._back = True, -math.inf
-        self._null, self.began = self._law[start], int(self._age[start])
-        self.recent = self._since[start] * self._dispersion
-        seen, old = self.recent + _PRIOR, self._null / self._null.sum()
-        still = (old + seen / seen.sum()) / 2
-        self._step = np.log(old) - np.log(still)
-        self._keep(np.zeros(0, dtype=np.intp))
-
-    def _recover(self, row: Floats) -> None:
-        """Hold the alarm until the old shares are back."""
-        size, self.recent = float(row.sum()), self.recent + row
-        joined = np.logaddexp(self._back, math.log(size)) if size > 0 else self._back
-        self._back = float(joined + row / self._dispersion @ self._step)
-        self._latched = self._back < self._needed + math.log(SHARE_OF_NEEDED)
-        if not self._latched:
-            self._evidence, self.recent = -math.inf, np.zeros(len(row))
-            self.began = self._batches + 1
+    found = _Course(np.full(len(rows), -math.inf), np.zeros(len(rows), dtype=np.bool_))
+    at = 0
+    while at < len(rows):
+        evidence, change, null = _search(rows[at:], at, null, needed, dispersion)
+        found.evidence[at : at + len(evidence)] = evidence
+        at += len(evidence)
+        if change is None:
+            break
+        back = _back_after(rows[at:], rows[change:at].sum(axis=0), null, needed, dispersion)
+        found.evidence[at : at + back] = evidence[-1]
+        found.latched[at - 1 : at + back] = True
+        found.began = change if at + back == len(rows) else at + back + 1
+        at += back + 1
+    return found
 
 
-def _laws_of(null: Floats) -> Floats:
-    """The null's law and those bet on, each with its sum: shape (K, 1 + strengths, C + 1)."""
-    share = null / null.sum(axis=1, keepdims=True)
-    bets = _STRENGTHS[None, :, None] * share[:, None, :]
-    laws = np.concatenate((null[:, None, :], bets), axis=1)
-    return np.concatenate((laws, laws.sum(axis=2, keepdims=True)), axis=2)
+def _search(
+    rows: Floats, first: int, null: Floats, needed: float, dispersion: float
+) -> tuple[Floats, int | None, Floats]:
+    """Evidence up to an alarm, the batch with which the change likely began, and the null before it.
+
+    Args:
+        rows: Counts of the batches from number `first` on, shape (batches, C).
+        first: That number.
+        null: What was learned before them, shape (C,).
+        needed: Nats of evidence at which to alarm.
+        dispersion: Values that carry one independent value's information.
+    """
+    # What was learned before each batch and after the last, and what is bet on by each one's start.
+    learned = null + np.vstack((np.zeros(len(null)), np.cumsum(rows / dispersion, axis=0)))
+    own = _constant_nats(learned)
+    share = learned / learned.sum(axis=1, keepdims=True)
+    bets = _STRENGTHS[:, None] * share[:, None, :]
+    unseen = _constant_nats(bets)
+    log_size = np.log(rows.sum(axis=1))
+    evidence = np.zeros(0)
+    for block in range(0, len(rows), _BLOCK):
+        now, start = _open_starts(first, block, min(block + _BLOCK, len(rows)))
+        since = (learned[now + 1] - learned[start])[:, None, :]
+        each = _constant_nats(bets[start] + since) - unseen[start]
+        bet = np.logaddexp.reduce(each, axis=1) - math.log(len(_STRENGTHS))
+        gain = bet - (own[now + 1] - own[start]) + log_size[start]
+        nats = np.logaddexp.reduceat(gain, np.flatnonzero(np.diff(now, prepend=-1)))
+        evidence = np.append(evidence, nats)
+        if nats.max() >= needed:
+            alarm = block + int(np.argmax(nats >= needed))
+            best = int(start[np.argmax(np.where(now == alarm, gain, -math.inf))])
+            return evidence[: alarm + 1], first + best, learned[best]
+    return evidence, None, learned[-1]
+
+
+def _open_starts(first: int, begin: int, end: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Each batch from `begin` to before `end`, as often as there are starts that it counts for, and these."""
+    now, start = np.arange(begin, end)[:, None], np.arange(end)
+    kept = (start > now - _RECENT) | ((first + start) % _EVERY == 0)
+    kept &= start <= now
+    # The newest: of those that are kept few enough come after it.
+    kept &= np.cumsum(kept[:, ::-1], axis=1)[:, ::-1] <= _STARTS_MAX
+    at, of = np.nonzero(kept)
+    return at + begin, of
+
+
+def _back_after(
+    rows: Floats, changed: Floats, null: Floats, needed: float, dispersion: float
+) -> int:
+    """The batches after an alarm until the old shares are back; all of them where they are not.
+
+    Args:
+        rows: Counts of these batches, shape (batches, C).
+        changed: Values since the change, up to the alarm, shape (C,).
+        null: What was learned before the change, shape (C,).
+        needed: Nats of evidence at which the alarm was given.
+        dispersion: Values that carry one independent value's information.
+    """
+    if not len(rows):
+        return 0
+    seen, old = changed + _PRIOR, null / null.sum()
+    still = (old + seen / seen.sum()) / 2
+    # What a value of each category says for the old shares.
+    walk = np.cumsum(rows / dispersion @ (np.log(old) - np.log(still)))
+    back = accumulate_starts(walk, np.log(rows.sum(axis=1)), -math.inf)
+    found = np.flatnonzero(back >= needed + math.log(SHARE_OF_NEEDED))
+    return int(found[0]) if len(found) else len(rows)
 
 
 def _constant_nats(laws: Floats) -> Floats:
-    """Log of each Dirichlet law's normalising constant; the last column is the sum of the others."""
-    gammas = log_gamma(laws)
-    nats: Floats = gammas[..., :-1].sum(axis=-1) - gammas[..., -1]
+    """Log of each Dirichlet law's normalising constant, along the last axis."""
+    nats: Floats = log_gamma(laws).sum(axis=-1) - log_gamma(laws.sum(axis=-1))
     return nats
 
 
