@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parent / "written_by"
     ("file", "understood", "dependency", "versions"),
     [
         ("promptfoo-0.121.20.json", "3 records of echo (3); 1 version", "echo", ["played-1"]),
+        ("deepeval-4.3.1.json", "3 records of played-1 (3)", "played-1", []),
         ("phoenix-20.26.1.csv", "16 records of played-1 (8), look_up (8)", "played-1", []),
     ],
 )

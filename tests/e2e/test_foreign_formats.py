@@ -260,6 +260,27 @@ def test_annotations_of_phoenix_find_their_spans(tmp_path: Path, form: str) -> N
     assert (again["updated"], again["rejected"]) == (0, [])
 
 
+def test_a_judge_of_deepeval_that_gave_no_answer_is_no_failure(tmp_path: Path) -> None:
+    """As the tool counts it; a metric that found fault beside it is, and a flaky one decides nothing."""
+    held, broke = {"name": "Exact", "success": True, "score": 1.0}, {"success": False, "score": 0.0}
+    judge = {"name": "GEval", "evaluationModel": "gpt-5"}
+    lost = judge | {"success": False, "error": "timed out"}
+    cases = [
+        {"success": False, "metricsData": [held, lost]},
+        {"success": False, "metricsData": [held | broke, lost]},
+        {"success": True, "metricsData": [held, judge | broke | {"flaky": True}]},
+        {"success": True, "metricsData": [judge | {"success": True, "score": 0.8}]},
+    ]
+    listed = [one | {"name": f"test_case_{i}", "input": f"q{i}"} for i, one in enumerate(cases)]
+    (tmp_path / "run.json").write_text(json.dumps({"testCases": listed, "runDuration": 1.25}))
+    told = answer(typed("ingest", str(tmp_path / "run.json"), "--json", store=tmp_path / "s.db"))
+    assert (told["accepted"], told["rejected"]) == (4, [])
+    assert "4 records of deepeval (4)" in told["understood"][0]
+    assert "3 outcomes" in told["understood"][0]
+    trust = typed("check", "trust", "deepeval", store=tmp_path / "s.db").stdout
+    assert "Left out when it came in: cases that their metrics could not judge (1)" in trust
+
+
 def test_formats_are_named_where_they_are_asked_for() -> None:
     """`--format` names every one; a wrong one says so; columns that are mapped are not recognised."""
     from gonogo.cli import ingest

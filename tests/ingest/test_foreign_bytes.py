@@ -175,6 +175,7 @@ SAMPLES = [
     *(foreign_files.PHOENIX[:1] + foreign_files.MLFLOW[:1] + foreign_files.HELICONE[:1]),
     *(foreign_files.SPEND[:1] + foreign_files.DATADOG[:1] + foreign_files.ANTHROPIC[:1]),
     *foreign_files.USAGE,
+    {"testCases": [{"name": "a", "metricsData": [{"name": "b", "success": True, "score": 1.0}]}]},
 ]
 IN_ITS_PLACE: tuple[Any, ...] = (
     *NO_NUMBERS,

@@ -169,6 +169,47 @@ def test_an_evaluation_fills_the_outcome(
     assert len(seen) == (2 if first == "span" else 1)
 
 
+def test_several_evaluations_wait_for_one_call() -> None:
+    """By its response and by its span: none of them is lost, and none waits on."""
+    collector = Collector(0)
+    event: Attributes = {"_name": "gen_ai.evaluation.result", "gen_ai.response.id": "resp-1"}
+    bad = {"gen_ai.evaluation.name": "right", "gen_ai.evaluation.score.label": "fail"}
+    score = {"gen_ai.evaluation.name": "toxicity", "gen_ai.evaluation.score.value": 0.5}
+    read(collector, log_request({**event, **score}, span=1))
+    read(collector, log_request({**event, **bad}))
+    assert collector.tally.unmatched_outcomes == 2
+    [seen] = read(collector, span_request(NEW)).observations
+    assert (seen.outcome, seen.metrics) == (0.0, {"toxicity": 0.5})
+    assert collector.tally.unmatched_outcomes == 0
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [{"gen_ai.cost.total_cost": 0.25}, {"operation.cost": 0.25}],
+    ids=["litellm", "pydantic"],
+)
+def test_a_cost_is_read_as_its_gateway_states_it(cost: Attributes) -> None:
+    """LiteLLM's and Pydantic AI's own names."""
+    assert one({**NEW, **cost}).cost_micro_usd == 250_000
+
+
+def test_observations_of_langfuse_s_sdk() -> None:
+    """Its SDK exports spans: usage and cost are objects in JSON, and a failure is a level."""
+    generation: Attributes = {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.model.name": "gpt-5",
+        "langfuse.observation.usage_details": '{"input": 10, "output": 3, "input_cached_tokens": 5}',
+        "langfuse.observation.cost_details": '{"input": 0.2, "total": 0.25}',
+        "langfuse.observation.level": "ERROR",
+    }
+    seen = one(generation)
+    assert (seen.dependency, seen.error, seen.cost_micro_usd) == ("gpt-5", "error", 250_000)
+    assert (seen.input_tokens, seen.output_tokens) == (15, 3)
+    assert one({**generation, "langfuse.observation.level": "DEFAULT"}).error is None
+    around = span_request({**generation, "langfuse.observation.type": "span"})
+    assert read(Collector(0), around).observations == []
+
+
 def test_an_evaluation_that_says_nothing_is_refused() -> None:
     """Neither a label that is known nor a score."""
     event = {"_name": "gen_ai.evaluation.result", "gen_ai.evaluation.score.label": "purple"}

@@ -50,6 +50,7 @@ FormatOption = Annotated[
         "mlflow",
         "langsmith",
         "braintrust",
+        "deepeval",
         "datadog",
         "phoenix",
         "phoenix-annotations",

@@ -8,6 +8,7 @@ from gonogo.ingest.formats import (
     anthropic_batch,
     braintrust,
     datadog,
+    deepeval,
     helicone,
     inspect_ai,
     langfuse,
@@ -26,6 +27,7 @@ __all__ = ["FORMATS", "format_of", "named_format"]
 # Asked in this order; the first that recognises a record has the file.
 FORMATS: tuple[ForeignFormat, ...] = (
     promptfoo.FORMAT,
+    deepeval.FORMAT,
     lm_eval.FORMAT,
     inspect_ai.FORMAT,
     openai_files.BATCH,

@@ -179,6 +179,8 @@ class Collector:
         else:
             # A clock that was set back, or an end that is not stated: how long it took is not known.
             self.tally.untimed += 1
+        if found.get("level") == "ERROR":
+            found.setdefault("error", "error")
         if span.status.code == STATUS_ERROR or "error" in found:
             fields["error"] = _failure(found.get("error"), span.status.code == STATUS_ERROR)
         if span.events:
@@ -197,9 +199,7 @@ class Collector:
             fields |= {"id": identity, "dependency": dependency}
         response = _response_id(found)
         self._tell((service, dependency), start_ns // 1_000_000, batch)
-        waited = self._responses.call((dependency, identity), response or identity, place)
-        if waited is not None:
-            _add_outcome(fields, waited)
+        self._add_waiting(fields, (dependency, identity), response or identity, place)
         self._add(fields, batch, now_ms, alias=response)
 
     def _span_events(self, span: Span, fields: dict[str, object], has_code: bool) -> None:  # noqa: FBT001 - private
@@ -248,6 +248,15 @@ class Collector:
         else:
             self._add_late(said, name, batch, now_ms)
 
+    def _add_waiting(
+        self, fields: dict[str, object], name: CallName, key: str | bytes, other: bytes = b""
+    ) -> None:
+        """Give a call the evaluations that came before it."""
+        waited = self._responses.call(name, key, other)
+        for said in waited:
+            _add_outcome(fields, said)
+        self.tally.unmatched_outcomes = max(0, self.tally.unmatched_outcomes - len(waited))
+
     def settle(self, batch: Batch, known: Mapping[str, str], *, now_ms: int) -> None:
         """Give the outcomes that wait to calls that the store knows from before a restart.
 
@@ -291,7 +300,7 @@ class Collector:
         fields["id"] = _response_id(found) or _hashed(*parts)
         call = (str(fields["dependency"]), str(fields["id"]))
         self._tell((service, call[0]), round(float(str(fields["ts"])) * 1000), batch)
-        _add_outcome(fields, self._responses.call(call, call[1]))
+        self._add_waiting(fields, call, call[1])
         self._add(fields, batch, now_ms)
 
     def _metrics(self, request: ExportMetricsServiceRequest, batch: Batch, now_ms: int) -> None:
@@ -368,9 +377,7 @@ def _service(attributes: Iterable[KeyValue]) -> str:
     return next((a.value.string_value for a in attributes if a.key == "service.name"), "")
 
 
-def _add_outcome(fields: dict[str, object], said: Outcome | None) -> None:
-    if said is None:
-        return
+def _add_outcome(fields: dict[str, object], said: Outcome) -> None:
     if said.outcome is not None and "outcome" not in fields:
         fields["outcome"] = said.outcome
         if said.ts:

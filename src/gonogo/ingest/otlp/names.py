@@ -5,7 +5,8 @@ here are counted by name and are no error.
 
 Sources: OpenTelemetry semantic conventions for generative AI (attributes and their migration
 notes) and for MCP; OpenInference semantic conventions; Claude Code, "Monitoring"; Codex, "Observability";
-Gemini CLI, "Telemetry"; Vercel AI SDK, "Telemetry"; OpenLLMetry, "Semantic Conventions".
+Gemini CLI, "Telemetry"; Vercel AI SDK, "Telemetry"; OpenLLMetry, "Semantic Conventions"; LiteLLM's and Pydantic AI's
+costs; Langfuse, "OpenTelemetry", property mapping.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ SLOTS: dict[str, str] = {
     "gen_ai.openai.response.service_tier": "tier",
     "openai.response.service_tier": "tier",
     "gen_ai.usage.cost": "cost_usd",
+    "gen_ai.cost.total_cost": "cost_usd",
+    "operation.cost": "cost_usd",
     "gen_ai.tool.name": "tool",
     "gen_ai.token.type": "token_type",
     "gen_ai.evaluation.name": "evaluation",
@@ -85,6 +88,11 @@ SLOTS: dict[str, str] = {
     "ai.usage.inputTokenDetails.cacheWriteTokens": "cache_write_tokens",
     "ai.usage.outputTokenDetails.reasoningTokens": "reasoning_tokens",
     "ai.toolCall.name": "tool",
+    "langfuse.observation.type": "span_kind",
+    "langfuse.observation.model.name": "request_model",
+    "langfuse.observation.level": "level",
+    "langfuse.observation.usage_details": "usage_details",
+    "langfuse.observation.cost_details": "cost_details",
     "traceloop.span.kind": "span_kind",
     "traceloop.entity.name": "entity",
 }

@@ -21,6 +21,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 # Two keys a call.
 CALLS_REMEMBERED = 100_000
+# Evaluations of one call that wait for it; older ones go.
+EVALUATIONS_MAX = 20
 
 # How a stored observation is found again: its dependency, its id.
 CallName = tuple[str, str]
@@ -157,17 +159,18 @@ class Responses:
 
     def __init__(self) -> None:
         self._calls: RecentEntries[str | bytes, CallName] = RecentEntries(CALLS_REMEMBERED)
-        self._waiting: RecentEntries[str | bytes, Outcome] = RecentEntries(CALLS_REMEMBERED)
+        self._waiting: RecentEntries[str | bytes, list[Outcome]] = RecentEntries(CALLS_REMEMBERED)
 
-    def call(self, name: CallName, key: str | bytes, other: bytes = b"") -> Outcome | None:
-        """Remember a call by one key or two; returns the outcome that was waiting for it."""
+    def call(self, name: CallName, key: str | bytes, other: bytes = b"") -> list[Outcome]:
+        """Remember a call by one key or two; returns the evaluations that were waiting for it."""
         self._calls.keep(key, name)
         if other:
             self._calls.keep(other, name)
         if not self._waiting:
-            return None
-        by_key, by_other = self._waiting.pop(key), self._waiting.pop(other)
-        return by_key or by_other
+            return []
+        found = [*(self._waiting.pop(key) or ()), *(self._waiting.pop(other) or ())]
+        # One that names its call twice waited by both.
+        return list({id(outcome): outcome for outcome in found}.values())
 
     def outcome(self, outcome: Outcome, *keys: str | bytes | None) -> CallName | None:
         """The call that an evaluation is about; None: it waits for it."""
@@ -176,5 +179,6 @@ class Responses:
             if (name := self._calls.get(key)) is not None:
                 return name
         for key in named:
-            self._waiting.keep(key, outcome)
+            # Several evaluators judge one call.
+            self._waiting.keep(key, [*(self._waiting.get(key) or ()), outcome][-EVALUATIONS_MAX:])
         return None

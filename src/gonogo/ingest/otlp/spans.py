@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gonogo.border.foreign import foreign_json
+from gonogo.border.foreign import foreign_json, number
 from gonogo.ingest.cell_words import outcome_of_word
 from gonogo.ingest.field_checks import key_of
 from gonogo.ingest.otlp.names import OWN, Scalar, number_of
+from gonogo.ingest.token_usage import token_fields
 from gonogo.settings import EvaluationSettings
 
 _QUANTITIES = (
@@ -18,6 +19,7 @@ _QUANTITIES = (
 _AROUND = frozenset(
     {"invoke_agent", "create_agent", "invoke_workflow", "plan", "CHAIN", "AGENT", "GUARDRAIL"}
     | {"EVALUATOR", "PROMPT", "RETRIEVER", "UNKNOWN", "workflow", "task", "agent"}
+    | {"chain", "retriever", "evaluator", "guardrail", "span", "event"}
 )
 _TOOLS = ("TOOL", "tool")
 # Its events tell of the same calls, with their tokens and what failed.
@@ -36,6 +38,7 @@ def call_fields(found: Mapping[str, Scalar], service: str) -> dict[str, object] 
     fields: dict[str, object] = {"dependency": named[0], "kind": named[1]}
     if provider := found.get("provider"):
         fields["provider"] = provider
+    fields |= _langfuse_counts(found)
     if tier := found.get("tier"):
         fields["tier"] = str(tier)
     for slot in _QUANTITIES:
@@ -69,12 +72,27 @@ def _dependency(found: Mapping[str, Scalar], service: str) -> tuple[Scalar, str]
 
 def _invoked(found: Mapping[str, Scalar]) -> str | None:
     """The model that a failed OpenInference call asked for, which it states nowhere else."""
-    try:
-        parameters = foreign_json(str(found.get("invocation", "null")))
-    except ValueError:
-        return None
-    model = parameters.get("model") if isinstance(parameters, dict) else None
+    model = _object(found, "invocation").get("model")
     return model if isinstance(model, str) else None
+
+
+def _langfuse_counts(found: Mapping[str, Scalar]) -> dict[str, object]:
+    """The tokens and the cost of a call that Langfuse's SDK states as two objects."""
+    if "usage_details" not in found and "cost_details" not in found:
+        return {}
+    fields: dict[str, object] = {**token_fields(_object(found, "usage_details"), apart=True)}
+    if (cost := number(_object(found, "cost_details").get("total"))) is not None:
+        fields["cost_usd"] = cost
+    return fields
+
+
+def _object(found: Mapping[str, Scalar], slot: str) -> Mapping[str, object]:
+    """An object that an attribute states as JSON; {} where it states none."""
+    try:
+        stated = foreign_json(str(found.get(slot, "null")))
+    except ValueError:
+        return {}
+    return stated if isinstance(stated, dict) else {}
 
 
 def _set_own(fields: dict[str, object], name: str, value: Scalar) -> None:
