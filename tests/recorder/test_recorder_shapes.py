@@ -6,6 +6,7 @@ import asyncio
 import functools
 import multiprocessing
 from collections.abc import AsyncIterator, Iterator
+from concurrent import futures
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -83,6 +84,34 @@ def test_async_generators_callables_and_coroutines_are_followed_to_their_end() -
         None,
         "timeout",
         "timeout",
+    ]
+
+
+def test_a_future_is_one_call_until_it_is_done() -> None:
+    """Of a thread's pool and of a loop: what it raises later counts, and so does that it was cancelled."""
+    recorder = Kept()
+
+    def divided(by: int) -> float:
+        return 1 / by
+
+    async def tasks() -> None:
+        begun = recorder.observe("task")(asyncio.get_running_loop().create_task)
+        done, slow = begun(asyncio.sleep(0, "x")), begun(asyncio.sleep(60))
+        assert await done == "x"
+        slow.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await slow
+
+    with futures.ThreadPoolExecutor(1) as pool:
+        submit = recorder.observe("pool")(pool.submit)
+        assert submit(divided, 1).result() == 1
+        assert isinstance(submit(divided, 0).exception(), ZeroDivisionError)
+    asyncio.run(tasks())
+    assert [(call["dependency"], call.get("error")) for call in recorder.seen] == [
+        ("pool", None),
+        ("pool", "ZeroDivisionError"),
+        ("task", None),
+        ("task", "cancelled"),
     ]
 
 

@@ -9,6 +9,7 @@ import inspect
 import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
+from concurrent import futures
 from types import TracebackType
 from typing import Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
 
@@ -111,7 +112,9 @@ class Recorder:
         """Decorate a function: each call of it is recorded, with its time and what it raises.
 
         `def` and `async def`, methods of classes, generators of both kinds, and objects that can be called. A generator's
-        call lasts from its first value to its end; that its reader stops early is no error.
+        call lasts from its first value to its end; that its reader stops early is no error. A future's lasts until it is done.
+        An object of another kind that is read later, as an SDK's `Stream`, ends the call when it is returned: observe
+        the function that reads it.
         """
         given = cast("dict[str, object]", fields)
 
@@ -232,14 +235,23 @@ def _marked(function: Callable[P, R]) -> Callable[P, object]:
 
 
 def followed(result: object, call: Call) -> object:
-    """Wrap a stream or a coroutine so that the call ends when it does; None for a plain value."""
+    """Wrap a stream or a coroutine, or wait for a future, so that the call ends when it does; None for a plain value."""
     if inspect.iscoroutine(result):
         return _awaited(result, call)
     if inspect.isgenerator(result):
         return _generated(cast("Generator[object, object, object]", result), call)
     if inspect.isasyncgen(result):
         return _generated_async(cast("AsyncGenerator[object, object]", result), call)
+    if isinstance(result, asyncio.Future | futures.Future):
+        result.add_done_callback(functools.partial(_done, call))
+        return result
     return None
+
+
+def _done(call: Call, result: asyncio.Future[object] | futures.Future[object]) -> None:
+    # asyncio takes an exception that was looked at here for seen, and warns of it no more.
+    error = asyncio.CancelledError() if result.cancelled() else result.exception()
+    call.__exit__(None if error is None else type(error), error, None)
 
 
 async def _awaited(result: Coroutine[object, object, object], call: Call) -> object:
