@@ -192,7 +192,7 @@ OTHERS = st.one_of(
 LINES = st.lists(st.one_of(CALLS, OTHERS, st.lists(CALLS, max_size=3)), max_size=20)
 
 
-@settings(deadline=None, max_examples=100 * ROUNDS or 500)
+@settings(deadline=None, max_examples=100 * ROUNDS or 250)
 @given(sent=LINES, no_go=st.sets(st.sampled_from(TOOLS)), cut=st.integers(1, 50))
 def test_in_any_order_no_call_passes_a_no_go_and_no_good_one_is_refused(
     sent: list[object], no_go: set[str], cut: int

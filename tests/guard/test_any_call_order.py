@@ -267,7 +267,7 @@ def gates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gates]:
 
 @pytest.mark.sqlite  # a database's verdict may be a second old
 @settings(
-    max_examples=100 * ROUNDS or 40,
+    max_examples=100 * ROUNDS or 20,
     # All lives share the two processes: none can be lived again after one that failed, nor made smaller.
     phases=(Phase.generate,),
     report_multiple_bugs=False,

@@ -319,7 +319,7 @@ async def test_published_answers_are_read_as_documented(tmp_path: Path, shared_d
 
 
 FUZZ = settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

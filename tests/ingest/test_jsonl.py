@@ -23,7 +23,7 @@ pairs = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     outer=pairs,
     inner=st.one_of(st.none(), pairs),

@@ -271,7 +271,7 @@ ANYTHING = st.recursive(
 TEXT = st.text(st.characters(codec=None), max_size=5)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(list(FIELDS)) | TEXT,
