@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,8 +91,13 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, Any, Any]:
-    """A test fails by the answers that it and its fixtures heard, too."""
-    result = yield
+    """A test fails by the answers that it and its fixtures heard, too; one by a process, with what that said."""
+    try:
+        result = yield
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        for said in filter(None, (error.stdout, error.stderr)):
+            error.add_note(said if isinstance(said, str) else said.decode(errors="replace"))
+        raise
     found = ORACLE.take()
     assert not found, "\n\n".join(found)
     return result
