@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import shlex
 import time
 from pathlib import Path
@@ -31,6 +33,50 @@ def test_a_table_is_read_as_the_spreadsheets_of_its_country_write(
     assert taken.startswith("2 accepted, 0 duplicates, 0 updated, 0 refused\n")
     assert "2 records of m (2)" in taken
     assert "2 outcomes" in taken
+
+
+ANSWERS = {
+    # A search of Elasticsearch: its own `took` is no latency of a call.
+    "search": {
+        "took": 3,
+        "hits": {
+            "hits": [
+                {"_id": str(i), "_source": {"model": "m", "event": {"outcome": said}}}
+                for i, said in enumerate(("success", "failure"))
+            ]
+        },
+    },
+    # Google's batches have a `custom_id` as OpenAI's, and say what failed in `status`.
+    "batch": [
+        {"custom_id": "1", "status": "", "request": {}, "response": {"modelVersion": "m"}},
+        {"custom_id": "2", "status": "Error: quota", "request": {}, "response": {}},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("search", "2 outcomes, 0"), ("batch", "0 outcomes, 1")]
+)
+def test_what_is_offered_for_an_answer_takes_its_failures_in(
+    tmp_path: Path, kind: str, said: str
+) -> None:
+    """It is taken neither for one call nor for the form of another tool, which would pass over them."""
+    (source := tmp_path / "answer.json").write_text(json.dumps(ANSWERS[kind]))
+    refused = typed("ingest", str(source), store=tmp_path / "s.db")
+    offered = refused.stdout.partition("Perhaps: ")[2].partition(" (and")[0]
+    taken = typed("ingest", str(source), *shlex.split(offered), store=tmp_path / "s.db").stdout
+    assert taken.startswith("2 accepted, 0 duplicates, 0 updated, 0 refused\n")
+    assert f"{said} error" in taken
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_nan_in_json_is_absent(tmp_path: Path, indent: int | None) -> None:
+    """As Python's programs write what is not there: a failed call has no confidence, and was refused for it."""
+    failed = {"dependency": "m", "outcome": 0, "confidence": math.nan, "metrics": {"f1": math.nan}}
+    (source := tmp_path / "calls.json").write_text(json.dumps(failed, indent=indent))
+    taken = typed("ingest", str(source), store=tmp_path / "s.db").stdout
+    assert taken.startswith("1 accepted, 0 duplicates, 0 updated, 0 refused\n")
+    assert "Understood as fields: dependency, outcome.\n" in taken
 
 
 def test_files_that_were_joined_have_their_header_again(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_table_in_another_language_is_dated_by_its_cells(tmp_path: Path) -> No
         ),
         (
             {"service": {"name": "pay", "tags": ["a"]}, "http": {"response": {"status_code": 500}}},
-            "--map dependency=service.name --map error=http.response.status_code --ignore-unknown",
+            "--map error=http.response.status_code --map dependency=service.name --ignore-unknown",
         ),
         (
             {"bot": "b", "rating": "\N{THUMBS UP SIGN}", "quality_score": 4},

@@ -54,7 +54,7 @@ def jsonl(*rows: object) -> bytes:
         (b'{"dependency": "m"} x', "is not JSON: Extra data"),
         (b'{"dependency": "m", "dependency": "n"}', "has the key 'dependency' twice"),
         (b'{"dependency": "m", "metrics": {"a": 1, "a": 2}}', "has the key 'a' twice"),
-        (b'{"dependency": "m", "outcome": NaN}', "has NaN"),
+        (b'{"dependency": "m", "outcome": Infinity}', "has Infinity"),
         (b'{"dependency": "m", "outcome": -Infinity}', "has -Infinity"),
         (b'{"dependency": "m", "outcome": 1e999}', "must be finite"),
         (b'{"dependency": "\\ud800"}', "control or invisible"),

@@ -28,7 +28,7 @@ NAMES = {
     "outcome": "correct is_correct success succeeded successful ok resolved solved passed pass right good accepted helpful valid "
     "richtig korrekt erfolg erfolgreich bestanden gelost reussi succes correcto exito acierto corretto giusto riuscito correto sucesso juist poprawne poprawny acertou acerto "
     "верно правильно успешно успех 正解 正誤 正否 成否 成功 合否 正确 是否正确 是否成功 正确与否 정답여부 정답_여부 성공 성공여부 성공_여부 صحيح",
-    "latency_ms": "latency duration elapsed took response_time runtime time_taken total_time request_time wall_time generation_time seconds secs ms millis "
+    "latency_ms": "latency duration elapsed took response_time runtime time_taken total_time handle_time handling_time request_time wall_time generation_time seconds secs ms millis "
     "dauer laufzeit antwortzeit latenz duree latence duracion latencia tiempo_de_respuesta durata latenza duracao duur czas czas_trwania tempo tempo_de_resposta "
     "время_ответа длительность задержка 応答時間 処理時間 所要時間 レイテンシ 耗时 延迟 响应时间 用时 지연시간 지연_시간 응답시간 응답_시간 소요시간",
     "cost_usd": "cost price usd cost_usd total_cost cost_total spend dollars price_usd kosten preis cout prix costo coste precio prezzo custo preco koszt",
@@ -42,8 +42,8 @@ NAMES = {
     "confidence": "probability prob certainty konfidenz confiance confianza confianca",
     "prediction": "predicted pred predicted_label y_pred vorhersage",
     "label": "expected truth ground_truth true_label y_true target target_label gold gold_label reference erwartet",
-    "input_tokens": "prompt_tokens tokens_prompt tokens_in in_tokens in_tok input_token_count 入力トークン 入力トークン数 输入token 输入token数 입력토큰 입력_토큰",
-    "output_tokens": "completion_tokens tokens_completion tokens_out out_tokens out_tok output_token_count 出力トークン 出力トークン数 输出token 输出token数 출력토큰 출력_토큰",
+    "input_tokens": "prompt_tokens tokens_prompt tokens_in in_tokens in_tok input_token_count prompt_token_count 入力トークン 入力トークン数 输入token 输入token数 입력토큰 입력_토큰",
+    "output_tokens": "completion_tokens tokens_completion tokens_out out_tokens out_tok output_token_count candidates_token_count completion_token_count 出力トークン 出力トークン数 输出token 输出token数 출력토큰 출력_토큰",
 }
 # Of a table whose row is many calls.
 _COUNTS = frozenset(
@@ -85,7 +85,8 @@ _PERHAPS = "resolution disposition feedback user_feedback thumbs thumb vote resu
 _FATES = frozenset(
     [
         *("status", "state", "status_code", "http_status", "http_status_code", "http_code"),
-        *("response_status", "response_status_code", "response_code"),
+        *("response_status", "response_status_code", "response_code", "result_code"),
+        *("grpc_status", "call_status", "run_status", "job_status", "request_status"),
         *("exit_code", "exit_status", "return_code"),
     ]
 )
@@ -119,7 +120,7 @@ SUGGESTION_CHARS_MAX = 240
 _SCORES = (
     "score rating stars grade relevance toxicity faithfulness groundedness coherence fluency "
     "answer_relevancy answer_relevance answer_correctness context_precision context_recall "
-    "helpfulness similarity bleu rouge f1 bias hallucination safety harm reward accuracy quality csat nps"
+    "helpfulness similarity bleu rouge f1 bias hallucination safety harm reward accuracy quality csat nps wer cer perplexity"
 )
 _OWN_SCORES = frozenset(_SCORES.split())
 # What calls are told apart by: a column whose name, or the last word of it, is one of these is a segment.

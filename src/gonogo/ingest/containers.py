@@ -17,7 +17,7 @@ from gonogo.errors import DataError, plain
 from gonogo.ingest.column_files import column_rows
 from gonogo.ingest.csv_rows import read_csv
 from gonogo.ingest.formats.logfmt import is_logfmt, read_logfmt
-from gonogo.ingest.jsonl import read_jsonl
+from gonogo.ingest.jsonl import nan_is_nothing, read_jsonl
 from gonogo.ingest.numbered_lines import Row, Source, content_up_to, numbered_lines
 from gonogo.records import Rejection
 
@@ -137,7 +137,7 @@ def _documents(source: Source) -> list[object]:
             f"'{plain(source.path, 150)}' is one JSON document of over 512 MiB: write it as JSON lines."
         )
     try:
-        return [json.loads(content.removeprefix(b"\xef\xbb\xbf"))]
+        return [json.loads(content.removeprefix(b"\xef\xbb\xbf"), parse_constant=nan_is_nothing)]
     except (ValueError, RecursionError) as error:
         said = "it is no JSON text"
         if isinstance(error, json.JSONDecodeError):
@@ -151,7 +151,7 @@ def _documents(source: Source) -> list[object]:
 
 def _after_each_other(text: str) -> Iterator[object]:
     """The documents of a text up to its end, or to a broken one, which is refused."""
-    decoder, at = json.JSONDecoder(), 0
+    decoder, at = json.JSONDecoder(parse_constant=nan_is_nothing), 0
     while found := _NOT_SPACE.search(text, at):
         try:
             document, at = decoder.raw_decode(text, found.start())

@@ -23,16 +23,22 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return values
 
 
-def _no_constant(text: str) -> object:
-    raise ValueError(f"has {text}, which is no JSON number")
+def nan_is_nothing(text: str) -> float | None:
+    """None for NaN, which Python's programs write for what is not there; else the infinity."""
+    return None if text == "NaN" else float(text)
+
+
+def _no_infinity(text: str) -> None:
+    if nan_is_nothing(text) is not None:
+        raise ValueError(f"has {text}, which is no JSON number")
 
 
 _BACKSLASH = ord("\\")
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_infinity)
 
 
 def strict_json(text: str) -> object:
-    """Decode JSON without blanks around it; a duplicate key, NaN or Infinity is refused.
+    """Decode JSON without blanks around it; NaN is null, a duplicate key or Infinity is refused.
 
     Raises:
         ValueError: the text is not strict JSON; its message is one short line without content.

@@ -13,7 +13,7 @@ from gonogo.ingest.column_names import note_values, recognised, suggestion
 from gonogo.ingest.containers import CELL_MARK, Contents, content_of, contents_of
 from gonogo.ingest.formats import format_of, named_format
 from gonogo.ingest.formats.extended_json import is_extended, plain_rows, plain_value
-from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
+from gonogo.ingest.formats.foreign_format import File, ForeignFormat, at, foreign_rows
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import Row, Source
 from gonogo.ingest.observation import FIELDS
@@ -27,6 +27,8 @@ LOOKED_AT_MAX = 1_000
 # An object of objects is a table where its columns, or those of its rows, have so many names that are known.
 _NAMES_OF_A_TABLE = 2
 _ROWS_OF_A_TABLE = 3
+# An answer may hold its list one level down.
+_DEPTH_OF_A_LIST = 1
 # Records that say what the columns of JSON hold.
 LOOKED_AT = 100
 _TITLES = {
@@ -129,8 +131,20 @@ def _advice(rows: Iterable[Row | Rejection], mapping: ColumnMap, *, has_zone: bo
     return suggestion(list(values), filled, values, has_zone=has_zone)
 
 
+def _lists(
+    record: Mapping[str, object], depth: int = _DEPTH_OF_A_LIST
+) -> Iterator[tuple[str, list[object]]]:
+    """The lists in an object by their paths: `items`, or `hits.hits` as a search answers."""
+    for key, value in record.items():
+        if isinstance(value, list) and "." not in key:
+            yield key, value
+        elif isinstance(value, Mapping) and depth and "." not in key:
+            for path, inner in _lists(value, depth - 1):
+                yield f"{key}.{path}", inner
+
+
 def _list_of_rows(first: object) -> str | None:
-    """The key under which a document, as a page of an API's answer, holds its records.
+    """The path under which a document, as a page of an API's answer, holds its records.
 
     Lists of objects stand in records too, such as a call's messages: what holds more of an observation
     than its own entries do is one.
@@ -140,8 +154,8 @@ def _list_of_rows(first: object) -> str | None:
     own = recognised(first) + len(first.keys() & FIELDS.keys())
     listed = {
         key: recognised(value[0])
-        for key, value in first.items()
-        if isinstance(value, list) and value and isinstance(value[0], Mapping)
+        for key, value in _lists(first)
+        if value and isinstance(value[0], Mapping)
     }
     key = max(listed, key=lambda key: listed[key], default=None)
     return key if key is not None and listed[key] > own else None
@@ -153,7 +167,7 @@ def _records_within(
     """The records that lie in those of a file, or in its only one, and the first of them; else its own."""
     key = _list_of_rows(first)
     if key is not None:
-        return _entries(rows, key), cast("Mapping[str, list[object]]", first)[key][0]
+        return _entries(rows, key), cast("list[object]", at(first, key))[0]
     table = _table_of(first) if is_file and isinstance(first, Mapping) else []
     if not table:
         return rows, first
@@ -190,11 +204,7 @@ def _entries(rows: Iterable[Row | Rejection], key: str) -> Iterator[Row | Reject
     """The entries of a list in each row, numbered through."""
     place = 0
     for row in rows:
-        listed = (
-            row[1].get(key)
-            if not isinstance(row, Rejection) and isinstance(row[1], Mapping)
-            else None
-        )
+        listed = None if isinstance(row, Rejection) else at(row[1], key)
         if not isinstance(listed, list):
             yield row
             continue

@@ -65,7 +65,11 @@ def _waiting(file: File, model: object) -> Iterator[Fields]:
 BATCH = ForeignFormat(
     name="openai-batch",
     title="output of an OpenAI batch",
-    recognises=lambda record: "custom_id" in record and "response" in record,
+    # Google's batches have a `custom_id` too, and their errors elsewhere.
+    recognises=lambda record: (
+        record.keys() >= {"custom_id", "response"}
+        and ("error" in record or at(record, "response.body") is not None)
+    ),
     observations=_batch,
     understood=(
         "dependency: the model that answered (of a failed request, that of its batch); error: the status or "
