@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -21,7 +21,7 @@ from gonogo.money.budget_verdict import (
 )
 from gonogo.money.calibration import calibration_note
 from gonogo.money.not_counted import all_uncounted, left_money
-from gonogo.money.planned_spend import Forecasts, PlannedSpend, UnpricedCalls
+from gonogo.money.planned_spend import Forecasts, PlannedSpend
 from gonogo.money.scopes import (
     NO_TRAFFIC,
     Traffic,
@@ -79,21 +79,23 @@ async def check_budget(
         ParameterError: Money or calls out of range; a key that was used with other arguments.
     """
     chain = _leased(budget_chain(settings, request.budget), request.lease_s)
-    key, _ = request.key(), request.plan(unit := chain[0].unit)
+    key, _ = request.key(), request.plan(chain[0].unit)
     scopes = await scopes_at(ledger, settings, chain, traffic, now_ms=now_ms)
     if key and (before := await _replayed(ledger, settings, request, chain[0], scopes, now_ms)):
         return before
-    record = await ledger.record(scopes[0].members, unit=unit, now_ms=now_ms)
+    holds_max = _HOLDS_SHOWN[request.detail]
+    look = partial(ledger.balances, scopes, now_ms=now_ms, holds_max=holds_max)
+    history = ledger.record(scopes, now_ms=now_ms)
+    record, balances = await asyncio.gather(history, look())  # in one trip to the store
     listed = dependencies_of(settings, chain[0], traffic)
     spent_on = await _spent_on(ledger, scopes[0], listed, record.dependencies)
     wanted = await _work_plan(telemetry, settings, request, chain, traffic, spent_on)
     forecast = partial(
         plan_work, telemetry, settings, judged=record.judged, now_ms=now_ms, forecasts=forecasts
     )
-    named = await _named_by(ledger, scopes, record.dependencies)
-    look = partial(ledger.balances, scopes, now_ms=now_ms, holds_max=_HOLDS_SHOWN[request.detail])
-    missing = unpriced_calls(telemetry, settings, scopes, named_by=named, now_ms=now_ms)
-    plan, unpriced, balances = await _together(forecast(wanted), missing, look)
+    missing = unpriced_calls(telemetry, settings, scopes, record, now_ms=now_ms)
+    plan, unpriced = await asyncio.gather(forecast(wanted), missing)
+    balances = await look() if unpriced.booked else balances
     holds = request.reserve and bool(plan.grid) and not unpriced.hides_spending
     question = BudgetQuestion(
         chain=chain,
@@ -108,23 +110,11 @@ async def check_budget(
         decision_id=decision_id if holds and entry_of else None,
         unpriced=unpriced if unpriced.calls else None,
         uncounted=await all_uncounted(ledger, settings, request, scopes[0], traffic, record),
+        left=await left_money(ledger, scopes[0], record, balances[0], now_ms=now_ms),
     )
-    left = await left_money(ledger, settings, scopes[0], record, balances[0], now_ms=now_ms)
-    question = await _tried(replace(question, left=left), balances, wanted, forecast)
-    if question.reservation_id is None:
-        return check(question, balances)
-    hold = _hold(question, question.reservation_id, request, scopes, entry_of)
-    return await _held(ledger, hold, _HOLDS_SHOWN[request.detail])
-
-
-async def _together(
-    forecast: Coroutine[None, None, PlannedSpend],
-    missing: Coroutine[None, None, UnpricedCalls],
-    look: Callable[[], Coroutine[None, None, tuple[Balance, ...]]],
-) -> tuple[PlannedSpend, UnpricedCalls, tuple[Balance, ...]]:
-    """Ask at once, in one trip to the store; calls that were booked meanwhile are in the balances."""
-    plan, unpriced, balances = await asyncio.gather(forecast, missing, look())
-    return plan, unpriced, await look() if unpriced.booked else balances
+    question = await _tried(question, balances, wanted, forecast)
+    hold = _hold(question, request, scopes, entry_of)
+    return check(question, balances) if hold is None else await _held(ledger, hold, holds_max)
 
 
 async def _new_hold(
@@ -183,13 +173,6 @@ async def _spent_on(
     return tuple(sorted(names))
 
 
-async def _named_by(
-    ledger: Ledger, scopes: tuple[Scope, ...], own: tuple[str, ...]
-) -> tuple[str, ...]:
-    """The dependencies of calls that name a member of the topmost scope; of the first they are known."""
-    return own if len(scopes) == 1 else await ledger.named_by(scopes[-1].members)
-
-
 async def _replayed(
     ledger: Ledger,
     settings: Settings,
@@ -213,14 +196,16 @@ def _entry_of_text(entry_of: Callable[[BudgetCheck], Decision], answer: str) -> 
 
 def _hold(
     question: BudgetQuestion,
-    reservation_id: str,
     request: BudgetRequest,
     scopes: tuple[Scope, ...],
     entry_of: Callable[[BudgetCheck], Decision] | None,
-) -> ReserveRequest:
+) -> ReserveRequest | None:
+    """The hold that a question asks for; None where it only asks."""
+    if question.reservation_id is None:
+        return None
     asked = question.chain[0]
     return ReserveRequest(
-        reservation_id=reservation_id,
+        reservation_id=question.reservation_id,
         budget=asked.name,
         unit=asked.unit,
         scopes=scopes,

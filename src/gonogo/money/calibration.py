@@ -38,15 +38,17 @@ def calibrate(judged: Sequence[JudgedCheck]) -> CalibrationTable:
 
     A check came true when the work cost no more than what remained when it was made.
     """
-    by_bin: dict[int, list[JudgedCheck]] = {}
-    for check in judged:
-        by_bin.setdefault(min(int(check.confidence * BINS), BINS - 1), []).append(check)
+    checks, said, kept = [0] * BINS, [0.0] * BINS, [0] * BINS
+    for confidence, remaining, actual, _ in judged:
+        i = min(int(confidence * BINS), BINS - 1)
+        checks[i] += 1
+        said[i] += confidence
+        kept[i] += actual <= remaining
     bins, error = [], 0.0
-    for i, inside in sorted(by_bin.items()):
-        said = sum(c.confidence for c in inside) / len(inside)
-        kept = sum(c.actual_micro_usd <= c.remaining_micro_usd for c in inside)
-        bins.append(CalibrationBin(i / BINS, (i + 1) / BINS, len(inside), said, kept / len(inside)))
-        error += abs(kept - said * len(inside))
+    for i, n in enumerate(checks):
+        if n:
+            bins.append(CalibrationBin(i / BINS, (i + 1) / BINS, n, said[i] / n, kept[i] / n))
+            error += abs(kept[i] - said[i])
     enough = len(judged) >= CHECKS_MIN
     return CalibrationTable(tuple(bins), len(judged), error / len(judged) if enough else None)
 

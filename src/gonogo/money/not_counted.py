@@ -90,7 +90,6 @@ async def all_uncounted(
 
 async def left_money(
     ledger: Ledger,
-    settings: Settings,
     scope: Scope,
     record: BudgetRecord,
     balance: Balance,
@@ -103,8 +102,7 @@ async def left_money(
     """
     if record.dependencies or (balance.spent_micro_usd and scope.dependencies):
         return record.left
-    gone = [name for name in await ledger.budgets_named() if settings.is_nowhere(name)]
-    gone = gone[:SHOWN_MAX]
+    gone = record.gone[:SHOWN_MAX]
     scopes = [replace(scope, members=(name,), dependencies=(), segment=None) for name in gone]
     balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=0) if scopes else ()
     found = {each.budget: each for each in record.left}

@@ -7,7 +7,6 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from statistics import NormalDist
 from typing import Literal
 
@@ -170,31 +169,41 @@ def plan_declared(
     one a hundred times dearer it weighs a hundredth, so that small ones cannot vouch for a large
     one. One that was settled at nothing says no more than one that was released.
     """
+    size = max(declared_micro_usd, 1)
     weighed = sorted(
-        (
-            check.actual_micro_usd / check.planned_micro_usd,
-            min(1.0, check.planned_micro_usd / max(declared_micro_usd, 1)),
-        )
-        for check in judged
-        if check.planned_micro_usd and check.actual_micro_usd > 0
+        [
+            (actual / planned, 1.0 if planned >= size else planned / size)
+            for _, _, actual, planned in judged
+            if planned and actual > 0
+        ]
     )
     heard = sum(weight for _, weight in weighed)
     believed = round(_GRID * _BELIEF_WEIGHT / (_BELIEF_WEIGHT + heard))
     kept = math.ceil(believed * KEPT)
     over = believed - kept
     normal = NormalDist(0, _OVERRUN_SD)
-    factors = [1.0] * kept
-    factors += [math.exp(normal.inv_cdf(0.5 + (i + 0.5) / over / 2)) for i in range(over)]
+    factors = [(1.0, kept)]
+    factors += [(math.exp(normal.inv_cdf(0.5 + (i + 0.5) / over / 2)), 1) for i in range(over)]
     factors += _quantiles(weighed, heard, _GRID - believed)
-    grid = tuple(sorted(math.ceil(declared_micro_usd * factor) for factor in factors))
+    grid: list[int] = []
+    for factor, points in sorted(factors):
+        grid += [math.ceil(declared_micro_usd * factor)] * points
     method = "declared cost, taken at its word in 96 of 100 cases"
     if believed < _GRID:
         settled = counted(len(weighed), "settled reservation")
         method = f"declared cost, judged by {settled} that declared theirs"
-    return PlannedSpend(grid, declared_micro_usd, declared_micro_usd, 0, method, calls=calls)
+    return PlannedSpend(tuple(grid), declared_micro_usd, declared_micro_usd, 0, method, calls=calls)
 
 
-def _quantiles(weighed: Sequence[tuple[float, float]], total: float, k: int) -> list[float]:
-    """`k` evenly spaced quantiles of weighted values, which ascend."""
-    ends = list(accumulate(weight for _, weight in weighed))[:-1]  # the last one ends them all
-    return [weighed[bisect_right(ends, (i + 0.5) / k * total)][0] for i in range(k)]
+def _quantiles(
+    weighed: Sequence[tuple[float, float]], total: float, k: int
+) -> list[tuple[float, int]]:
+    """`k` evenly spaced quantiles of weighted values, which ascend: each value, and how many it is."""
+    found = []
+    end, told = 0.0, 0
+    for value, weight in weighed:
+        end += weight
+        below = min(round(end / total * k), k)
+        found.append((value, below - told))
+        told = below
+    return found

@@ -11,7 +11,7 @@ from gonogo.money.planned_spend import UnpricedCalls
 from gonogo.money.prices import TokenUsage, call_nano_usd
 from gonogo.money.scopes import called_in
 from gonogo.ports.booked_costs import VersionCalls
-from gonogo.ports.money import CallCosts, ReservationCalls, Scope
+from gonogo.ports.money import BudgetRecord, CallCosts, ReservationCalls, Scope
 from gonogo.records import Unit
 from gonogo.settings import Settings
 from gonogo.text.forms import UNIT_WORDS
@@ -21,16 +21,15 @@ async def unpriced_calls(
     telemetry: CallCosts,
     settings: Settings,
     scopes: Sequence[Scope],
+    record: BudgetRecord,
     *,
-    named_by: Sequence[str],
     now_ms: int,
 ) -> UnpricedCalls:
     """Find the unpriced calls of the first budget of a chain whose spend they hide; else of the first.
 
-    A budget counts the calls of its dependencies, and those that name it or one of its reservations:
-    `named_by` are the dependencies of calls that name a member of the topmost, which counts all below.
+    A budget counts the calls of its dependencies, and those that name it or one of its reservations.
     """
-    found = []
+    found, named_by = [], record.named_above
     for scope in scopes:
         of_scope = await _of_scope(telemetry, settings, scope, named_by, now_ms)
         found.append(of_scope if scope is scopes[0] else replace(of_scope, parent=scope.budget))

@@ -169,8 +169,7 @@ class Payer(NamedTuple):
     is_declared: bool
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedCheck:
+class JudgedCheck(NamedTuple):
     """A check whose reservation was settled: what was said, and what the work came to cost."""
 
     confidence: float
@@ -197,6 +196,10 @@ class BudgetRecord:
     dependencies: tuple[str, ...]  # that spent money in its name
     judged: tuple[JudgedCheck, ...]  # newest first
     left: tuple[LeftHold, ...] = ()  # of budgets that an edit took away
+    named_above: tuple[str, ...] = ()  # as `dependencies`, of the topmost budget of its chain
+    gone: tuple[
+        str, ...
+    ] = ()  # budgets that calls named and an edit took away; only without `dependencies`
 
 
 class NewestCalls(Protocol):
@@ -349,8 +352,8 @@ class Ledger(Protocol):
         """
         ...
 
-    async def record(self, members: Sequence[str], *, unit: Unit, now_ms: int) -> BudgetRecord:
-        """Read the history of a budget and its descendants beside balances: checks in its unit."""
+    async def record(self, scopes: Sequence[Scope], *, now_ms: int) -> BudgetRecord:
+        """Read the history of a budget beside the balances of its chain: checks in its unit."""
         ...
 
     async def named_by(self, members: Sequence[str]) -> tuple[str, ...]:

@@ -47,6 +47,19 @@ WITH RECURSIVE held (name) AS (
 SELECT name FROM held
 """
 _ACCOUNTS = "SELECT DISTINCT budget FROM account"
+_BUDGETS_NAMED = "SELECT DISTINCT budget FROM spend_source WHERE budget <> '' ORDER BY budget"
+# From one to the next in the index, however many quarter hours each has.
+_BUDGETS_NAMED_IN_SHARDS = """
+WITH RECURSIVE named AS (
+  (SELECT root, budget FROM spend ORDER BY root, budget LIMIT 1)
+  UNION ALL
+  SELECT further.root, further.budget FROM named, LATERAL (
+    SELECT root, budget FROM spend WHERE (root, budget) > (named.root, named.budget)
+    ORDER BY root, budget LIMIT 1
+  ) AS further
+)
+SELECT DISTINCT budget FROM named WHERE budget <> '' ORDER BY budget
+"""
 _LEFT = """
 SELECT unit, coalesce(sum(held_micro_usd - observed_micro_usd), 0), max(expires_ms) FROM reservation
 WHERE state = 'open' AND budget = ?1 AND expires_ms > ?2 AND held_micro_usd > observed_micro_usd
@@ -105,9 +118,8 @@ def renew(
 
 def budgets_named(connection: Connection) -> tuple[str, ...]:
     """See `Ledger`."""
-    table = "spend" if connection.has_shards else "spend_source"
     found = connection.execute(
-        f"SELECT DISTINCT budget FROM {table} WHERE budget <> '' ORDER BY budget"  # noqa: S608 - two constant names
+        _BUDGETS_NAMED_IN_SHARDS if connection.has_shards else _BUDGETS_NAMED
     )
     return tuple(row[0] for row in found)
 
