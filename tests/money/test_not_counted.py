@@ -65,10 +65,13 @@ async def test_a_budget_that_nothing_names_says_that_it_counts_nothing(tmp_path:
     """It lists no dependencies, and no call bears its name: $0.00 spent is no news. One call later it is."""
     async with opened_app(tmp_path, "[budgets.day]\nlimit_usd = 10\n") as app:
         await record(app, calls("search", 50, 0.1))
+        asked = await app.check_budget_with_confidence("day", planned_calls=5)
         found = await app.preflight(dependencies=["search"], budget="day", planned_calls=5)
         once = await app.check_budget_with_confidence("day", dependency="search")
         await record(app, calls("look", 1, 0.1, budget="day"))
         named = await app.check_budget_with_confidence("day", dependency="look")
+    assert asked.verdict == "unknown"
+    assert "no recorded call counts in it" in asked.summary
     assert found.budget is not None
     assert found.budget.not_counted == once.not_counted == [NotCounted(recorded="search")]
     assert "counted only where a call names the budget: search" in once.summary

@@ -170,6 +170,11 @@ class _Calls:
             return f"too many calls have {lacks} (`unpriced` says which)."
         if self.is_free or self.costs.size >= CALLS_MIN:
             return None
+        if not self.group.names:
+            return (
+                "no recorded call counts in it. List its dependencies in gonogo.toml, record calls "
+                "that name it, or pass `planned_cost_usd`."
+            )
         words = UNIT_WORDS[self.unit]
         size = int(self.costs.size)
         seen = f"{size:,} {words.counted if size == 1 else words.counted_many}"
