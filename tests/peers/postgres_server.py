@@ -66,7 +66,7 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             first = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
             os.kill(int(first), how)
-            self.process.wait(30)
+            self.process.wait(120)
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def server(*, authentication: str = "trust") -> Iterator[Server]:
         made.start()
         yield made
     finally:
-        made.stop()
+        made.stop(signal.SIGQUIT)  # all is thrown away: no checkpoint, which a busy disk makes long
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -115,7 +115,7 @@ def standby(primary: Server) -> Iterator[Server]:
         primary.run("SELECT pg_reload_conf()")
         yield made
     finally:
-        made.stop()
+        made.stop(signal.SIGQUIT)
         shutil.rmtree(folder, ignore_errors=True)
 
 
