@@ -218,7 +218,7 @@ def test_categories_weigh_every_start_by_itself() -> None:
 
 
 def test_a_comparison_weighs_label_by_label() -> None:
-    """Oracle: what the second stream's law predicts of each label, by plain numerical integration."""
+    """Oracle: what the streams' laws predict of each label, the second's by plain numerical integration."""
     rng = np.random.default_rng(2)
     one, two = (rng.random(12) < 0.2).astype(float), (rng.random(12) < 0.5).astype(float)
     one[0] = 0
@@ -230,6 +230,9 @@ def test_a_comparison_weighs_label_by_label() -> None:
     for k in range(12):
         bad, n = one[: k + 1].sum(), k + 1
         cut = max((bad + 0.5) / (n + 1), bad / n)
+        alone, both = (one[:k].sum() + 0.5) / n, (one[:k].sum() + two[:k].sum() + 0.5) / (n + k)
+        if k:
+            gains *= alone / both if one[k] else (1 - alone) / (1 - both)
         null = (bad + two[:k].sum() + 0.5) / (n + k + 1)
         for j, delta in enumerate(deltas):
             centre = cut + min(delta, 0.75 * (1 - cut))

@@ -11,6 +11,7 @@ import pytest
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.drift.finding import change_of
+from gonogo.drift.follow import sd_of_days
 from gonogo.drift.rates import told_evidence_nats
 
 
@@ -24,6 +25,16 @@ def test_a_change_is_told_in_deviations_of_the_baseline_s_days() -> None:
     """Also where the spread is small."""
     change = change_of(0.95, 0.90, interval95=None, baseline_sd=0.001)
     assert change.in_baseline_sd == pytest.approx(-50)
+
+
+def test_days_that_agree_by_luck_do_not_make_a_change_hundreds_of_deviations() -> None:
+    """Ten days of 94 good of 100 each: labels alone would make them differ by .024."""
+    n, good = np.full(10, 100.0), np.full(10, 94.0)
+    assert sd_of_days(n, good, variance=0.94 * 0.06) == pytest.approx(0.0237, abs=1e-4)
+    good[::2] = 80
+    assert sd_of_days(n, good, variance=0.87 * 0.13) == pytest.approx(0.0738, abs=1e-4)
+    assert sd_of_days(n[:2], good[:2], variance=0.06) is None
+    assert sd_of_days(n, n, variance=0.0) is None
 
 
 def test_what_lasts_is_told_with_the_evidence_that_told_it() -> None:

@@ -26,7 +26,7 @@ from gonogo.drift.finding import (
     hour_start,
     onset_of,
 )
-from gonogo.drift.follow import SEASON_HOURS_MIN
+from gonogo.drift.follow import SEASON_HOURS_MIN, sd_of_days
 from gonogo.drift.ladder import one_look
 from gonogo.errors import NotEnoughData
 from gonogo.hours.periods import first_hour, moment
@@ -181,7 +181,7 @@ def _told(
     )
 
     def rest(told: Finding) -> Finding:
-        daily = _daily_sd(followed, baseline)
+        daily = _sd_of_days(followed.part(0, baseline), sd_before)
         return replace(
             told,
             baseline=_baseline(hours, before, n_before),
@@ -208,6 +208,12 @@ def _told(
         rest=rest,
         newest_ts_ms=(int(followed.hour[-1]) + 1) * HOUR_MS,
     )
+
+
+def _sd_of_days(values: ValueHours, sd: float) -> float | None:
+    _, at = days_of(values.hour)
+    n, total = (np.bincount(at, x) for x in (values.n, values.total))
+    return sd_of_days(n, total, variance=sd**2)
 
 
 def _level95(
@@ -278,15 +284,6 @@ def _baseline(hours: BaselineHours, mean: float, n: float) -> Baseline:
         start=hour_start(hours.start_hour),
         end=hour_start(hours.end_hour),
     )
-
-
-def _daily_sd(followed: ValueHours, baseline: int) -> float | None:
-    """Standard deviation of the baseline's daily means; None under three days."""
-    days, at = days_of(followed.hour[:baseline])
-    if len(days) < 3:  # noqa: PLR2004
-        return None
-    means = np.bincount(at, followed.total[:baseline]) / np.bincount(at, followed.n[:baseline])
-    return float(means.std(ddof=1)) or None
 
 
 def _trend(current: ValueHours, sd: float) -> Trend | None:

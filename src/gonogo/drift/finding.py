@@ -137,7 +137,7 @@ def change_of(
 ) -> Change:
     """The change as it is reported: the difference of the two means as they are shown.
 
-    `baseline_sd` is of the baseline's daily means; `shrunk` an estimate of the change that allows
+    `baseline_sd` is of the baseline's daily means (`sd_of_days`); `shrunk` an estimate of the change that allows
     for its having been picked for looking large. What is smaller than a billionth of the means
     is what adding them up left over, and no change.
     """

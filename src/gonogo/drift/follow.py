@@ -29,7 +29,7 @@ from gonogo.hours.time_slices import hours_of_week
 
 if TYPE_CHECKING:
     from gonogo.drift.drift_memory import Runs
-    from gonogo.records import Floats
+    from gonogo.records import Floats, Ints
     from gonogo.settings import DependencySettings
 
 # Stretches of hours, both ends included, that are left out of what slices are judged by.
@@ -84,12 +84,26 @@ def baseline_volume(
     early = first_weeks(followed, hours)
     days = max((hours.end_hour - hours.start_hour) / 24, 1.0)
     _, n, bad = baseline.by_day()
-    means = bad / n
-    spread = float(means.std(ddof=1)) if len(means) >= SD_DAYS_MIN else 0.0
+    # Graded outcomes vary by less than their mean tells, by how much is not known.
+    is_graded = bool((bad % 1 > 0).any())
+    variance = 0.0 if is_graded else baseline.bad_rate * (1 - baseline.bad_rate)
+    daily_sd = sd_of_days(n, bad, variance=variance)
     is_short = hours.end_hour - hours.start_hour < SEASON_HOURS_MIN
     dispersion = _spread_of_days(early, expected, trimmed=is_short)
     fullest = float(baseline.n.max()) if len(baseline.n) else math.inf
-    return Volume(max(baseline.labels / days, 1.0), dispersion, spread or None, fullest)
+    return Volume(max(baseline.labels / days, 1.0), dispersion, daily_sd, fullest)
+
+
+def sd_of_days(n: Floats | Ints, total: Floats | Ints, *, variance: float) -> float | None:
+    """Standard deviation of daily means, at least what days would differ by if nothing but chance did.
+
+    Few days may agree by luck, and a change is then no hundred of their deviations. None under three
+    days, and where nothing varies. `variance` is of one value within a day.
+    """
+    if len(n) < SD_DAYS_MIN:
+        return None
+    by_chance = math.sqrt(variance * float((1 / n).mean()))
+    return max(float((total / n).std(ddof=1)), by_chance) or None
 
 
 def first_weeks(followed: RateStream, hours: BaselineHours) -> RateStream:

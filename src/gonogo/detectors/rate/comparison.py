@@ -1,8 +1,9 @@
 """Two named sides held against each other: is the second's rate of bad outcomes another one.
 
-Evidence of worse is a ratio of predictions for the second side's outcomes. Its null says that both
-sides share one rate, Beta(1/2, 1/2), learned from both. Its alternative says that the second has a
-rate p of its own, which lies above the first side's, a. It is a mixture over laws of p, each cut at
+Evidence of worse is a ratio of predictions for both sides' outcomes. Its null says that they share
+one rate, Beta(1/2, 1/2), learned from both. Its alternative says that the first has a rate of its
+own, Beta(1/2, 1/2) learned from it alone, and the second a rate p that lies above what the first has
+shown, a. It is a mixture over laws of p, each cut at
 a: p may be anything, Beta(1/2, 1/2), or lies about a + delta, for two deltas about the rule's effect,
 with a spread of delta: Beta(1/2 + m c, 1/2 + m (1 - c)), c = a + delta, m = a (1 - a) / delta^2
 pseudo-labels but at most the labels of the first side. That the second is better is the same with
@@ -14,7 +15,10 @@ the second side's own, (bad + 1/2) / (good - 1/2), with the first side's labels 
 the same with at most as many labels mixed in, of a rate of a or more. So where the second side's
 odds are above the first's, E[odds] are the larger of the two; and where they are not, the pooled
 odds lie below those of a, which E[odds] exceed. A bet on a fixed rate has no such property: once all
-have been outbid by what was seen, the null learns the collapse faster than they can win.
+have been outbid by what was seen, the null learns the collapse faster than they can win. That is
+proved for sides known at once. Where outcomes come in turns, the first side's must be predicted too:
+a bad outcome early on the second side makes the null expect more of them on both, which costs it as
+the first side goes on being good.
 
 Source: Ville (1939) for the promise; Dawid (1984) for predictive likelihood ratios; the law cut at
 the first side's rate after Saha & Ramdas (2025), arXiv:2502.06096.
@@ -138,7 +142,22 @@ def _worse_nats(batches: _Batches, rule: RateRule) -> float:
     later, sooner = log_beta_above(cuts.ravel(), *(x.ravel() for x in ends)).reshape(cuts.shape)
     walks = (later - sooner - null).sum(axis=1)
     others = (1 - _OWN_SHARE) / len(deltas)
-    return float(np.logaddexp.reduce(np.log([_OWN_SHARE, *[others] * len(deltas)]) + walks))
+    weights = np.log([_OWN_SHARE, *[others] * len(deltas)])
+    return _first_nats(batches) + float(np.logaddexp.reduce(weights + walks))
+
+
+def _first_nats(batches: _Batches) -> float:
+    """Weigh what the first stream's labels after the first batch say for a rate of its own, nats.
+
+    That is how much better they are told by those before them alone than together with the second stream's.
+    """
+    bad, good, seen_bad, seen_good, _, _ = batches
+    own, common = ((bad + x + 0.5, good + y + 0.5) for x, y in ((0, 0), (seen_bad, seen_good)))
+    nats = 0.0
+    for sign, (a, b) in ((1, own), (-1, common)):
+        before = a[1:] - np.diff(bad), b[1:] - np.diff(good)
+        nats += sign * float((log_beta(a[1:], b[1:]) - log_beta(*before)).sum())
+    return nats
 
 
 def _looked_for(rule: RateRule) -> tuple[float, ...]:
