@@ -33,7 +33,7 @@ ENDS = {"m": ("m", "v1"), "m@v2": ("m", "v2"), "n": ("n", None), "x": ("x", None
 CALLS_AN_HOUR = 12
 HOURS_A_BATCH = 6
 # Of some four seconds each; `make torture` lives a hundred, of its own choice.
-LIVES = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "8"))
+LIVES = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "5"))
 
 
 class WayMachine(Machine):
