@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,34 +40,39 @@ def test_no_file_is_too_long() -> None:
     assert {p: n for p, n in lengths.items() if n > FILE_LINES_MAX} == {}
 
 
+@cache
+def functions() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Every function by its file and name."""
+    return [
+        (f"{path.relative_to(ROOT)}:{node.name}", node)
+        for path in CODE
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
 def test_no_function_is_too_long() -> None:
     """A function has at most 50 lines, its docstring not counted."""
     too_long = {}
-    for path in CODE:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                continue
-            first = node.body[0]
-            documented = ast.get_docstring(node) is not None
-            docstring = (first.end_lineno or 0) - first.lineno + 1 if documented else 0
-            length = (node.end_lineno or 0) - node.lineno + 1 - docstring
-            if length > FUNCTION_LINES_MAX:
-                too_long[f"{path.relative_to(ROOT)}:{node.name}"] = length
+    for name, node in functions():
+        first = node.body[0]
+        documented = ast.get_docstring(node) is not None
+        docstring = (first.end_lineno or 0) - first.lineno + 1 if documented else 0
+        length = (node.end_lineno or 0) - node.lineno + 1 - docstring
+        if length > FUNCTION_LINES_MAX:
+            too_long[name] = length
     assert too_long == {}
 
 
 def test_docstrings_name_the_arguments_that_there_are() -> None:
     """What `Args:` lists is an argument: one that was taken out is listed no more."""
     missing = {}
-    for path in CODE:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                continue
-            section = _ARGS.search((ast.get_docstring(node) or "") + "\n")
-            named = {*_NAMED.findall(section[1])} if section else set()
-            gone = named - {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
-            if gone:
-                missing[f"{path.relative_to(ROOT)}:{node.name}"] = gone
+    for function, node in functions():
+        section = _ARGS.search((ast.get_docstring(node) or "") + "\n")
+        named = {*_NAMED.findall(section[1])} if section else set()
+        gone = named - {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+        if gone:
+            missing[function] = gone
     assert missing == {}
 
 

@@ -30,7 +30,7 @@ from gonogo.drift.follow import SEASON_HOURS_MIN, sd_of_days
 from gonogo.drift.ladder import one_look
 from gonogo.errors import NotEnoughData
 from gonogo.hours.periods import first_hour, moment
-from gonogo.hours.rate_hours import BaselineHours, Gap, RateStream, days_of, missing_for_baseline
+from gonogo.hours.rate_hours import BaselineHours, Gap, RateStream, missing_for_baseline
 from gonogo.hours.time_slices import WEEKEND_HOUR, hours_of_week
 from gonogo.hours.value_hours import MetricHours, ValueHours
 from gonogo.records import HOUR_MS, HourCounts
@@ -169,7 +169,7 @@ def _told(
     suggests: bool,
 ) -> Finding:
     spread = math.sqrt(max((part.dispersion for part in watch.parts), default=1.0))
-    n_before, before, sd_before = followed.part(0, baseline).moments()
+    n_before, before, sd_before = (early := followed.part(0, baseline)).moments()
     error_before = 1.96 * spread * sd_before / math.sqrt(n_before)
     starts = (baseline,) * 3 if began is None else began.batches
     low, high = _level95(followed, starts, spread)
@@ -181,7 +181,7 @@ def _told(
     )
 
     def rest(told: Finding) -> Finding:
-        daily = _sd_of_days(followed.part(0, baseline), sd_before)
+        daily = sd_of_days(*early.by_day()[1:], variance=sd_before**2)
         return replace(
             told,
             baseline=_baseline(hours, before, n_before),
@@ -208,12 +208,6 @@ def _told(
         rest=rest,
         newest_ts_ms=(int(followed.hour[-1]) + 1) * HOUR_MS,
     )
-
-
-def _sd_of_days(values: ValueHours, sd: float) -> float | None:
-    _, at = days_of(values.hour)
-    n, total = (np.bincount(at, x) for x in (values.n, values.total))
-    return sd_of_days(n, total, variance=sd**2)
 
 
 def _level95(
@@ -287,10 +281,8 @@ def _baseline(hours: BaselineHours, mean: float, n: float) -> Baseline:
 
 
 def _trend(current: ValueHours, sd: float) -> Trend | None:
-    days, at = days_of(current.hour)
-    n, total = np.bincount(at, current.n), np.bincount(at, current.total)
     try:
-        fit = slope_per_day(days, n, total, variance=max(sd**2, 1e-12))
+        fit = slope_per_day(*current.by_day(), variance=max(sd**2, 1e-12))
     except NotEnoughData:
         return None
     return Trend(per_day=fit.per_day, interval95=fit.interval95)

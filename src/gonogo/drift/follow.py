@@ -29,7 +29,7 @@ from gonogo.hours.time_slices import hours_of_week
 
 if TYPE_CHECKING:
     from gonogo.drift.drift_memory import Runs
-    from gonogo.records import Floats, Ints
+    from gonogo.records import Floats
     from gonogo.settings import DependencySettings
 
 # Stretches of hours, both ends included, that are left out of what slices are judged by.
@@ -94,7 +94,7 @@ def baseline_volume(
     return Volume(max(baseline.labels / days, 1.0), dispersion, daily_sd, fullest)
 
 
-def sd_of_days(n: Floats | Ints, total: Floats | Ints, *, variance: float) -> float | None:
+def sd_of_days(n: Floats, total: Floats, *, variance: float) -> float | None:
     """Standard deviation of daily means, at least what days would differ by if nothing but chance did.
 
     Few days may agree by luck, and a change is then no hundred of their deviations. None under three

@@ -11,7 +11,7 @@ from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.bins import bin_of_one, centres, layout_named, layout_of
 from gonogo.detectors.values.ranks import SparseRows
 from gonogo.detectors.values.scale import ValueScale, ValueSums, value_scale
-from gonogo.hours.rate_hours import groups_of
+from gonogo.hours.rate_hours import days_of, groups_of
 from gonogo.hours.stream_cache import CachedStream
 from gonogo.records import MICRO, Histograms
 
@@ -42,6 +42,12 @@ class ValueHours:
             self.origin,
             self.powers[:, cut],
         )
+
+    def by_day(self) -> tuple[Ints, Floats, Floats]:
+        """Days since 1970 with their counts and sums, ascending."""
+        days, at = days_of(self.hour)
+        n, total = (np.bincount(at, each).astype(np.float64) for each in (self.n, self.total))
+        return days, n, total
 
     def moments(self) -> tuple[float, float, float]:
         """Count, mean and standard deviation.

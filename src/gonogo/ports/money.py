@@ -197,9 +197,8 @@ class BudgetRecord:
     judged: tuple[JudgedCheck, ...]  # newest first
     left: tuple[LeftHold, ...] = ()  # of budgets that an edit took away
     named_above: tuple[str, ...] = ()  # as `dependencies`, of the topmost budget of its chain
-    gone: tuple[
-        str, ...
-    ] = ()  # budgets that calls named and an edit took away; only without `dependencies`
+    # Budgets that calls named and an edit took away; read only where `dependencies` has none.
+    gone: tuple[str, ...] = ()
 
 
 class NewestCalls(Protocol):

@@ -3,9 +3,8 @@
 Evidence of worse is a ratio of predictions for both sides' outcomes. Its null says that they share
 one rate, Beta(1/2, 1/2), learned from both. Its alternative says that the first has a rate of its
 own, Beta(1/2, 1/2) learned from it alone, and the second a rate p that lies above what the first has
-shown, a. It is a mixture over laws of p, each cut at
-a: p may be anything, Beta(1/2, 1/2), or lies about a + delta, for two deltas about the rule's effect,
-with a spread of delta: Beta(1/2 + m c, 1/2 + m (1 - c)), c = a + delta, m = a (1 - a) / delta^2
+shown, a. It is a mixture over laws of p, each cut at a: p may be anything, Beta(1/2, 1/2), or lies
+about a + delta, for two deltas about the rule's effect, with a spread of delta: Beta(1/2 + m c, 1/2 + m (1 - c)), c = a + delta, m = a (1 - a) / delta^2
 pseudo-labels but at most the labels of the first side. That the second is better is the same with
 good and bad exchanged.
 

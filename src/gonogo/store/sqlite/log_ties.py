@@ -72,7 +72,7 @@ def log_salts(path: Path) -> bytes:
     """The salts in a log's header, which identify it; empty where there is no log."""
     try:  # in each commit: a buffered file costs four times the call
         with open(f"{path}-wal", "rb", buffering=0) as log:  # noqa: PTH123
-            return log.read(LOG_HEADER)[_SALTS_AT : _SALTS_AT + _SALTS]
+            return _form_of(log.read(LOG_HEADER))[0]
     except OSError:
         return b""
 
@@ -164,8 +164,7 @@ def _frames(path: Path, *, checked: bool = False) -> Iterator[tuple[bytes, Tie |
         return
     with log:
         header = log.read(LOG_HEADER)
-        salts = header[_SALTS_AT : _SALTS_AT + _SALTS]
-        page_size = int.from_bytes(header[8:12], "big")
+        salts, page_size = _form_of(header)
         order: Literal["big", "little"] = "big" if header[3:4] == b"\x83" else "little"
         sums = _checksum(header[:24], (0, 0), order)
         while len(frame := log.read(_FRAME_HEADER)) == _FRAME_HEADER and frame[8:16] == salts:
@@ -174,8 +173,18 @@ def _frames(path: Path, *, checked: bool = False) -> Iterator[tuple[bytes, Tie |
                 sums = _checksum(frame[:8] + page, sums, order)
                 if frame[16:24] != b"".join(part.to_bytes(4, "big") for part in sums):
                     return
-            tie = Tie.within(page)
-            yield page, tie if tie is not None and tie.salts == salts else None
+            yield page, _tie_of_log(page, salts)
+
+
+def _form_of(header: bytes) -> tuple[bytes, int]:
+    """The salts of a log and the size of its pages."""
+    return header[_SALTS_AT : _SALTS_AT + _SALTS], int.from_bytes(header[8:12], "big")
+
+
+def _tie_of_log(page: bytes, salts: bytes) -> Tie | None:
+    """The tie on a page, where it is of the log with these salts: a page may hold one of long before."""
+    tie = Tie.within(page)
+    return tie if tie is not None and tie.salts == salts else None
 
 
 def ties_in_log(path: Path, *, checked: bool = False) -> Ties:
@@ -198,9 +207,8 @@ def log_ends_in_tie(path: Path) -> bool:
     except OSError:
         return False
     with log:
-        header = log.read(LOG_HEADER)
-        salts = header[_SALTS_AT : _SALTS_AT + _SALTS]
-        size = _FRAME_HEADER + int.from_bytes(header[8:12], "big")
+        salts, page_size = _form_of(log.read(LOG_HEADER))
+        size = _FRAME_HEADER + page_size
 
         def frame(at: int) -> bytes:
             log.seek(LOG_HEADER + at * size)
@@ -209,8 +217,7 @@ def log_ends_in_tie(path: Path) -> bool:
         # Behind the frames of this log lie those of longer ones before it.
         count = max(log_bytes(path) - LOG_HEADER, 0) // size
         end = bisect_left(range(count), True, key=lambda at: frame(at)[8:16] != salts)
-        tie = Tie.within(frame(end - 1)) if end else None
-        return tie is not None and tie.salts == salts
+        return end > 0 and _tie_of_log(frame(end - 1), salts) is not None
 
 
 def _checksum(
