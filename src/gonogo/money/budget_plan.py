@@ -172,8 +172,8 @@ class _Calls:
             return None
         if not self.group.names:
             return (
-                "no recorded call counts in it. List its dependencies in gonogo.toml, record calls "
-                "that name it, or pass `planned_cost_usd`."
+                "no recorded call counts in it. Mend its entry in gonogo.toml, record calls that name "
+                "it, or pass `planned_cost_usd`."
             )
         words = UNIT_WORDS[self.unit]
         size = int(self.costs.size)
